@@ -1,0 +1,140 @@
+"""Strict job configs: a YAML file plus dotted overrides become one immutable pydantic model."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, Self, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from danlu.errors import ConfigError, InputError
+
+
+class Settings(BaseModel):
+    """A block of config keys: unknown keys and wrong types are refused, values never change afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, validate_default=True)
+
+
+class JobConfig(Settings):
+    """What every job's config has. Subclasses add `input` and their own keys."""
+
+    output: str = Field(description="run directory: everything the job writes (a path or any fsspec URI)", min_length=1)
+
+    def resolved(self) -> Self:
+        """The same config with every derived value filled in; what `--dry-run` prints and `config.yaml` keeps."""
+        return self
+
+
+ConfigT = TypeVar("ConfigT", bound=Settings)
+
+
+def load_config(
+    model: type[ConfigT], path: str | Path | None = None, overrides: list[str] | tuple[str, ...] = ()
+) -> ConfigT:
+    """Read `path` (YAML, optional), lay `overrides` (`dotted.key=value`) over it, and validate.
+
+    Raises:
+        InputError: the file is missing or no YAML mapping.
+        ConfigError: an unknown key (the nearest known one is named), a wrong type, a missing key, or a broken rule.
+    """
+    values = read_yaml(path) if path is not None else {}
+    for override in overrides:
+        apply_override(values, override)
+    return validate(model, values)
+
+
+def validate(model: type[ConfigT], values: dict[str, Any]) -> ConfigT:
+    """Build `model` from plain values; all problems are reported in one ConfigError."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        problems = [_describe(model, detail) for detail in error.errors(include_url=False)]
+        raise ConfigError("\n".join(problems), fix=_schema_hint(model)) from None
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """The mapping in a YAML file; an InputError names what else was found."""
+    file = Path(path)
+    if not file.is_file():
+        raise InputError(f"config file {file} does not exist", fix="check the path, or leave the file out")
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"config file {file} is not valid YAML", rule=str(error)) from None
+    if values is None:
+        raise InputError(f"config file {file} is empty", fix="write at least one `key: value`")
+    if not isinstance(values, dict):
+        raise InputError(f"config file {file} holds a {type(values).__name__}", rule="it must be a mapping of keys")
+    return values
+
+
+def apply_override(values: dict[str, Any], override: str) -> None:
+    """Set `a.b=c` inside nested dicts; the value is read as YAML (`true`, `3`, `[a, b]`, text)."""
+    key, separator, text = override.partition("=")
+    parts = key.strip().split(".")
+    if not separator or not all(parts):
+        raise ConfigError(f"argument {override!r}", rule="an override is written key=value", fix="e.g. output=runs/a")
+    try:
+        value = yaml.safe_load(text) if text else ""
+    except yaml.YAMLError as error:
+        raise ConfigError(f"the value of {key}", rule=f"{text!r} is not valid YAML ({error})") from None
+    block = values
+    for depth, part in enumerate(parts[:-1], start=1):
+        inner = block.setdefault(part, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(f"{key}", rule=f"{'.'.join(parts[:depth])} is {inner!r}, not a block of keys")
+        block = inner
+    block[parts[-1]] = value
+
+
+def to_yaml(config: Settings) -> str:
+    """The config as YAML that `load_config` reads back to an equal config."""
+    values = config.model_dump(mode="json", by_alias=True)
+    return yaml.safe_dump(values, allow_unicode=True, sort_keys=False, width=110)
+
+
+def _schema_hint(model: type[BaseModel]) -> str:
+    job = model.__name__.removesuffix("Config").lower()
+    return f"`danlu schema {job}` lists every key" if issubclass(model, JobConfig) else "see the documentation"
+
+
+def _describe(model: type[BaseModel], detail: ErrorDetails) -> str:
+    key = ".".join(str(part) for part in detail["loc"] if not _is_union_tag(part)) or "config"
+    kind, value = detail["type"], detail["input"]
+    if kind == "extra_forbidden":
+        known = known_keys(model, detail["loc"][:-1])
+        near = difflib.get_close_matches(str(detail["loc"][-1]), known, n=1, cutoff=0.5)
+        meant = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
+        return f"unknown key {key}: {meant}"
+    if kind == "missing":
+        return f"missing key {key}: it has no default; add {key}=..."
+    message = detail["msg"].removeprefix("Value error, ")
+    if kind == "value_error":  # a rule of our own, which names its keys itself
+        return message if key == "config" else f"{key} is {value!r}: {message}"
+    return f"{key} is {value!r}: {message[:1].lower()}{message[1:]}"
+
+
+def _is_union_tag(part: int | str) -> bool:
+    return isinstance(part, str) and (part in ("str", "int", "float", "bool") or "[" in part)
+
+
+def known_keys(model: type[BaseModel], location: tuple[int | str, ...] = ()) -> list[str]:
+    """The keys (as written in YAML) of the block at `location` inside `model`."""
+    block: type[BaseModel] | None = model
+    for part in location:
+        if isinstance(part, int) or block is None:
+            continue
+        by_name = {field.alias or name: field for name, field in block.model_fields.items()}
+        block = inner_model(by_name[part].annotation) if part in by_name else block
+    return [field.alias or name for name, field in block.model_fields.items()] if block else []
+
+
+def inner_model(annotation: Any) -> type[BaseModel] | None:
+    """The settings block inside an annotation such as `Block | None` or `list[Block]`, or None."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := inner_model(part)) is not None), None)

@@ -1,0 +1,60 @@
+"""Input files: from a path, glob, folder, URI or list of them to the sorted list of files that a job reads."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Sequence
+
+import fsspec
+
+from danlu.errors import InputError
+
+
+def find_files(inputs: str | Sequence[str], suffixes: Iterable[str], key: str = "input") -> list[str]:
+    """All files named by `inputs` whose name ends with one of `suffixes` (lower case, with the dot).
+
+    A folder is searched with its sub-folders; hidden files and those starting with `_` are passed over.
+    A file that is named outright is always taken. The result is sorted and free of repetition.
+
+    Raises:
+        InputError: something named does not exist, is empty, or no file fits.
+    """
+    endings = tuple(suffixes)
+    files: list[str] = []
+    for location in [inputs] if isinstance(inputs, str) else inputs:
+        files.extend(_expand(location, endings, key))
+    if not files:
+        raise InputError(f"{key} is {inputs!r}", rule=f"no file ends with any of {', '.join(endings)}")
+    return sorted(set(files))
+
+
+def find_artifact(location: str, name: str) -> str:
+    """The artifact `name` of a run directory, or `location` itself when it already is that artifact."""
+    filesystem, path = fsspec.core.url_to_fs(location)
+    inside = posixpath.join(path, name)
+    return posixpath.join(location, name) if filesystem.exists(inside) else location
+
+
+def _expand(location: str, endings: tuple[str, ...], key: str) -> list[str]:
+    filesystem, path = fsspec.core.url_to_fs(location)
+    if any(mark in location for mark in "*?["):
+        found = [p for p in filesystem.glob(path) if filesystem.isfile(p) and not _hidden(p, posixpath.dirname(p))]
+        if not found:
+            raise InputError(f"{key} is {location!r}", rule="the pattern matches no file")
+    elif filesystem.isdir(path):
+        found = [p for p in filesystem.find(path) if p.lower().endswith(endings) and not _hidden(p, path)]
+        if not found:
+            raise InputError(f"{key} is {location!r}", rule=f"the folder has no file ending with {', '.join(endings)}")
+    elif filesystem.exists(path):
+        found = [path]
+    else:
+        raise InputError(f"{key} is {location!r}", rule="no such file or folder", fix="check the path")
+    for file in found:
+        if filesystem.size(file) == 0 and len(found) == 1:
+            raise InputError(f"{key} is {location!r}", rule="the file is empty (0 bytes)")
+    return [filesystem.unstrip_protocol(p) if "://" in location else p for p in found]
+
+
+def _hidden(path: str, root: str) -> bool:
+    inner = path[len(root) :].strip("/").split("/")
+    return any(part.startswith((".", "_")) for part in inner)

@@ -1,0 +1,70 @@
+"""The project's Prometheus metrics: the one list that emitters, dashboards and alert rules share.
+
+Ray exports them with the prefix `ray_`; `Metric.exported` is the name that PromQL uses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+# Seconds. Time to first token on a CPU is tens of milliseconds, a long answer takes a minute.
+LATENCY_BUCKETS_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric's name (unit last, as Prometheus advises), kind, labels and help text."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    labels: tuple[str, ...]
+    help: str
+
+    @property
+    def exported(self) -> str:
+        """The name that Prometheus sees."""
+        return f"ray_{self.name}"
+
+
+GATEWAY_REQUESTS = Metric(
+    "danlu_gateway_requests_total", "counter", ("model", "route", "code"), "requests answered, by HTTP status"
+)
+GATEWAY_TOKENS = Metric(
+    "danlu_gateway_tokens_total", "counter", ("model", "kind"), "tokens, kind = prompt or completion"
+)
+GATEWAY_TIME_TO_FIRST_TOKEN = Metric(
+    "danlu_gateway_time_to_first_token_seconds", "histogram", ("model",), "seconds until the first token left"
+)
+GATEWAY_REQUEST_SECONDS = Metric(
+    "danlu_gateway_request_seconds", "histogram", ("model", "route"), "seconds from request to last byte"
+)
+ENGINE_RUNNING = Metric("danlu_engine_running_requests", "gauge", ("model",), "sequences in the engine's batch")
+ENGINE_WAITING = Metric("danlu_engine_waiting_requests", "gauge", ("model",), "requests waiting for the engine")
+CUSTOMER_SERVICE_MESSAGES = Metric(
+    "danlu_customer_service_messages_total",
+    "counter",
+    ("intent", "outcome"),
+    "messages, outcome = answered, flow, not_found or handoff",
+)
+CUSTOMER_SERVICE_SECONDS = Metric("danlu_customer_service_message_seconds", "histogram", (), "seconds for a reply")
+CODE_GENERATION_SOLUTIONS = Metric(
+    "danlu_code_generation_solutions_total",
+    "counter",
+    ("origin", "outcome"),
+    "solutions, origin = template, model or none; outcome = passed, unchecked or failed",
+)
+CODE_GENERATION_SECONDS = Metric("danlu_code_generation_seconds", "histogram", (), "seconds for a solution")
+
+METRICS: tuple[Metric, ...] = (
+    GATEWAY_REQUESTS,
+    GATEWAY_TOKENS,
+    GATEWAY_TIME_TO_FIRST_TOKEN,
+    GATEWAY_REQUEST_SECONDS,
+    ENGINE_RUNNING,
+    ENGINE_WAITING,
+    CUSTOMER_SERVICE_MESSAGES,
+    CUSTOMER_SERVICE_SECONDS,
+    CODE_GENERATION_SOLUTIONS,
+    CODE_GENERATION_SECONDS,
+)

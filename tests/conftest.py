@@ -1,0 +1,42 @@
+"""What all tests share: one local Ray, the folder of public data, and examples' paths."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("RAY_worker_niceness", "0")
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def ray_local() -> Iterator[None]:
+    """A local Ray with four logical CPUs, shared by all tests of the session."""
+    import ray
+
+    ray.init(address="local", num_cpus=4, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def examples() -> Path:
+    """The folder of example material."""
+    return REPOSITORY / "examples"
+
+
+@pytest.fixture(scope="session")
+def public_data() -> Path:
+    """The folder of public data sets (DANLU_DATA); skips when it is not there."""
+    folder = Path(os.environ.get("DANLU_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no public data sets in {folder} (set DANLU_DATA)")
+    return folder

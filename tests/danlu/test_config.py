@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import Field, model_validator
+
+from danlu.config import JobConfig, Settings, apply_override, load_config, to_yaml, validate
+from danlu.errors import ConfigError, InputError
+
+
+class Batch(Settings):
+    sequences: int = Field(16, ge=1, description="sequences")
+    length: int = 256
+
+
+class Trial(JobConfig):
+    input: str | list[str]
+    architecture: Literal["dense", "moe"] = "dense"
+    batch: Batch = Batch()
+    rate: float = 0.1
+    start: str | None = Field(None, alias="from")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.batch.length > 1000 and self.architecture == "moe":
+            raise ValueError("batch.length is over 1000: architecture moe takes at most 1000")
+        return self
+
+
+MINIMAL = {"input": "a", "output": "b"}
+
+
+def test_yaml_and_overrides_become_one_config(tmp_path: Path) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text("input: [x, y]\noutput: runs/a\nbatch: {sequences: 4}\n")
+    config = load_config(Trial, file, ["batch.length=8", "rate=2", "from=runs/b"])
+    assert config.input == ["x", "y"]
+    assert (config.batch.sequences, config.batch.length, config.rate, config.start) == (4, 8, 2.0, "runs/b")
+
+
+def test_written_config_reads_back_equal(tmp_path: Path) -> None:
+    config = validate(Trial, {**MINIMAL, "from": "é中", "batch": {"length": 3}})
+    file = tmp_path / "c.yaml"
+    file.write_text(to_yaml(config), encoding="utf-8")
+    assert load_config(Trial, file) == config
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["inptu=a"], ["unknown key inptu", "did you mean input?"]),
+        (["batch.lenght=3"], ["unknown key batch.lenght", "did you mean length?"]),
+        (["zzz=1"], ["unknown key zzz", "known keys: output, input"]),
+        (["batch.length=abc"], ["batch.length is 'abc'", "integer"]),
+        (["batch.sequences=0"], ["batch.sequences is 0", "greater than or equal to 1"]),
+        (["architecture=densee"], ["architecture is 'densee'", "'dense' or 'moe'"]),
+        (["batch.length=2000", "architecture=moe"], ["batch.length is over 1000"]),
+        (["input=3"], ["input is 3"]),
+        (["batch=7"], ["batch is 7"]),
+    ],
+)
+def test_a_mistake_names_key_value_and_rule(overrides: list[str], words: list[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(Trial, None, ["input=a", "output=b", *overrides])
+    for word in [*words, "danlu schema trial"]:
+        assert word in str(caught.value)
+
+
+def test_missing_keys_are_all_named() -> None:
+    with pytest.raises(ConfigError, match=r"missing key output(.|\n)*missing key input"):
+        load_config(Trial)
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- b\n", "a: [1\n", "just text"])
+def test_what_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text(text)
+    with pytest.raises(InputError, match=r"c\.yaml"):
+        load_config(Trial, file)
+
+
+def test_missing_file_is_named() -> None:
+    with pytest.raises(InputError, match=r"nowhere\.yaml does not exist"):
+        load_config(Trial, "nowhere.yaml")
+
+
+@pytest.mark.parametrize("override", ["novalue", "=3", "a..b=1", "a=[1"])
+def test_malformed_overrides_are_refused(override: str) -> None:
+    with pytest.raises(ConfigError):
+        apply_override({}, override)
+
+
+def test_override_below_a_plain_value_is_refused() -> None:
+    with pytest.raises(ConfigError, match="input is 'a', not a block"):
+        apply_override({"input": "a"}, "input.b=1")
+
+
+@given(st.lists(st.text("abc", min_size=1, max_size=3), min_size=1, max_size=4), st.integers())
+def test_an_override_is_found_where_it_was_put(parts: list[str], value: int) -> None:
+    values: dict = {}
+    apply_override(values, f"{'.'.join(parts)}={value}")
+    for part in parts:
+        values = values[part]
+    assert values == value
