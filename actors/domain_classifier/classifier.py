@@ -1,0 +1,144 @@
+"""Logistic regression over embeddings, with probabilities that mean what they say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from actors.domain_classifier.seeds import check_seeds
+from danlu.errors import InputError
+
+OTHER = "other"
+Encode = Callable[[Sequence[str]], np.ndarray]
+_FOLDS = 5
+# Inverse strength of the L2 penalty: unit vectors and few seeds; the temperature mends the scale afterwards.
+_C = 10.0
+_LOG_TEMPERATURE = (-3.0, 3.0)
+
+
+@dataclass(frozen=True)
+class DomainClassifier:
+    """Scores of domains for embeddings.
+
+    domains: names. weights: (n_domains, dim) float32. biases: (n_domains,) float32.
+    temperature: what the scores are divided by to be calibrated (fitted on held-out seeds).
+    accuracy: share of held-out seeds that got their own domain, 0 to 1.
+    """
+
+    domains: tuple[str, ...]
+    weights: np.ndarray
+    biases: np.ndarray
+    temperature: float
+    accuracy: float
+
+    @classmethod
+    def fit(cls, seeds: Mapping[str, Sequence[str]], encode: Encode, seed: int = 0) -> Self:
+        """Learn from labelled texts.
+
+        Args:
+            seeds: {domain: texts}, at least two of each.
+            encode: texts to (n, dim) embeddings, the same as for what will be classified.
+            seed: of the cross-validation's folds.
+
+        Raises:
+            InputError: too few domains or seeds.
+        """
+        check_seeds(seeds, "given")
+        domains = tuple(seeds)
+        embeddings = encode([text for domain in domains for text in seeds[domain]])
+        labels = np.repeat(np.arange(len(domains)), [len(seeds[domain]) for domain in domains])
+        weights, biases = _fit_weights(embeddings, labels)
+        held_out = _held_out_scores(embeddings, labels, len(domains), seed)
+        accuracy = float((held_out.argmax(axis=1) == labels).mean())
+        return cls(domains, weights, biases, fit_temperature(held_out, labels), accuracy)
+
+    def probabilities(self, embeddings: np.ndarray) -> np.ndarray:
+        """(n, n_domains), each row of sum 1."""
+        return softmax((embeddings @ self.weights.T + self.biases) / self.temperature)
+
+    def classify(self, embeddings: np.ndarray, min_score: float = 0.0) -> tuple[list[str], np.ndarray]:
+        """The likeliest domain of each of (n, dim) embeddings and its calibrated probability, (n,) float32.
+
+        Below `min_score` the domain is `other`.
+        """
+        if not len(embeddings):
+            return [], np.zeros(0, dtype=np.float32)
+        probabilities = self.probabilities(embeddings)
+        best = probabilities.argmax(axis=1)
+        scores = probabilities[np.arange(len(best)), best].astype(np.float32)
+        return [self.domains[b] if s >= min_score else OTHER for b, s in zip(best, scores, strict=True)], scores
+
+    def save(self, folder: str | Path) -> None:
+        """Write domain_classifier.json and weights.npz into `folder`."""
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
+        facts = {"domains": self.domains, "temperature": self.temperature, "accuracy": self.accuracy}
+        (target / "domain_classifier.json").write_text(json.dumps(facts, indent=2), encoding="utf-8")
+        np.savez(target / "weights.npz", weights=self.weights, biases=self.biases)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """What `save` wrote.
+
+        Raises:
+            InputError: the folder holds none.
+        """
+        file = Path(folder, "domain_classifier.json")
+        if not file.is_file():
+            raise InputError(f"no domain classifier in {folder}", rule=f"it has no {file.name}")
+        facts = json.loads(file.read_text(encoding="utf-8"))
+        with np.load(file.parent / "weights.npz") as arrays:
+            weights, biases = arrays["weights"], arrays["biases"]
+        return cls(tuple(facts["domains"]), weights, biases, facts["temperature"], facts["accuracy"])
+
+
+def softmax(scores: np.ndarray) -> np.ndarray:
+    """Row by row, of (n, k)."""
+    shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return shifted / shifted.sum(axis=1, keepdims=True)
+
+
+def fit_temperature(scores: np.ndarray, labels: np.ndarray) -> float:
+    """The number by which (n, k) scores are to be divided for the least log loss on `labels` (n,).
+
+    Guo et al., "On calibration of modern neural networks", 2017. The targets are smoothed as in Platt, "Probabilistic
+    outputs for support vector machines", 1999: a few seeds that are all told right don't make certainty.
+    """
+    from scipy.optimize import minimize_scalar
+
+    count, classes = scores.shape
+    doubt = classes / (count + 2 * classes)
+    targets = np.full(scores.shape, doubt / classes)
+    targets[np.arange(count), labels] += 1 - doubt
+
+    def loss(log_temperature: float) -> float:
+        return float(-(targets * np.log(softmax(scores / np.exp(log_temperature)) + 1e-12)).sum(axis=1).mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=_LOG_TEMPERATURE, method="bounded").x))
+
+
+def _fit_weights(embeddings: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(C=_C, max_iter=1000).fit(embeddings, labels)
+    weights, biases = model.coef_.astype(np.float32), model.intercept_.astype(np.float32)
+    if len(weights) == 1:  # two classes: scikit-learn holds the second one's weights only
+        weights, biases = np.concatenate([-weights, weights]) / 2, np.concatenate([-biases, biases]) / 2
+    return weights, biases
+
+
+def _held_out_scores(embeddings: np.ndarray, labels: np.ndarray, domains: int, seed: int) -> np.ndarray:
+    """(n, n_domains) scores of each seed by a model that has not seen it."""
+    from sklearn.model_selection import StratifiedKFold
+
+    folds = StratifiedKFold(min(_FOLDS, int(np.bincount(labels).min())), shuffle=True, random_state=seed)
+    scores = np.zeros((len(labels), domains))
+    for fitted, held_out in folds.split(embeddings, labels):
+        weights, biases = _fit_weights(embeddings[fitted], labels[fitted])
+        scores[held_out] = embeddings[held_out] @ weights.T + biases
+    return scores

@@ -1,0 +1,83 @@
+"""Where a model lies, and what this process may run it on."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from actors.engines.model_files import read_config
+from actors.engines.openvino_architecture import read_architecture
+from actors.engines.openvino_folder import MODEL_FILE
+from danlu.errors import InputError, NotAvailableError
+
+
+@dataclass(frozen=True)
+class ModelFolders:
+    """A model in the forms that engines read.
+
+    Attributes:
+        checkpoint: the Hugging Face folder, if there is one.
+        openvino: the converted folder, if there is one.
+        unconvertible: why the checkpoint can't be converted for OpenVINO; empty when it can.
+    """
+
+    checkpoint: Path | None
+    openvino: Path | None
+    unconvertible: str = ""
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What this process may use."""
+
+    gpus: int
+
+
+def find_model(path: str | Path, key: str = "path") -> ModelFolders:
+    """The model in a run directory (`checkpoint/`, `model/`, `openvino/`) or in the folder itself.
+
+    Args:
+        key: the config key that named the path, for messages.
+
+    Raises:
+        InputError: there is none.
+        NotAvailableError: the path is a URI.
+    """
+    if "://" in str(path):
+        raise NotAvailableError(
+            f"{key} is {str(path)!r}",
+            rule="engines map a model's files into memory",
+            fix="copy or mount the folder, and give its local path",
+        )
+    root = Path(path)
+    places = (root, root / "model", root / "checkpoint")
+    checkpoint = next((p for p in places if (p / "config.json").is_file() and any(p.glob("*.safetensors"))), None)
+    converted = next((p for p in (root, root / "openvino") if (p / MODEL_FILE).is_file()), None)
+    if checkpoint is None and converted is None:
+        raise InputError(
+            f"{key} is {str(path)!r}",
+            rule="it holds no model (config.json with *.safetensors, openvino_model.xml, or a run directory of either)"
+            if root.is_dir()
+            else "no such folder",
+            fix="give the output of `danlu train` or `danlu compress`, or a Hugging Face folder",
+        )
+    return ModelFolders(checkpoint, converted, _unconvertible(checkpoint) if checkpoint else "")
+
+
+def _unconvertible(checkpoint: Path) -> str:
+    try:
+        read_architecture(read_config(checkpoint))
+    except (NotAvailableError, InputError) as error:
+        return str(error).partition("\n")[0]
+    return ""
+
+
+def find_hardware() -> Hardware:
+    """The GPUs that this process sees: CUDA_VISIBLE_DEVICES (Ray sets it per replica), else the device files."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    present = len(list(Path("/dev").glob("nvidia[0-9]*")))
+    if named is None:
+        return Hardware(present)
+    visible = [device for device in named.split(",") if device.strip() not in ("", "-1", "NoDevFiles")]
+    return Hardware(min(present, len(visible)))

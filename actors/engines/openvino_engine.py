@@ -1,0 +1,206 @@
+"""The CPU engine: openvino-genai's continuous batching over our own conversion of Hugging Face checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from actors.engines.model_files import context_length, end_tokens, read_config, vocabulary_size
+from actors.engines.openvino_folder import openvino_folder
+from actors.engines.protocol import SamplingParams
+from actors.engines.step_engine import StepEngine
+from actors.engines.step_model import NewTokens
+from actors.engines.tokenizer import ModelTokenizer
+from danlu.errors import ConfigError
+
+_BLOCK_TOKENS = 32  # tokens per block of the CPU plugin's paged KV cache
+
+
+@dataclass(frozen=True)
+class OpenVinoSettings:
+    """How the engine uses the machine.
+
+    Attributes:
+        threads: CPU threads; 0 takes every core.
+        precision: of activations and the KV cache; `auto` lets OpenVINO take bf16 and an INT8 cache where the
+            processor has them, `fp32` computes as transformers does.
+        sequences: how many requests are decoded together; more wait.
+        kv_cache_gib: upper limit of the KV cache; less is taken when `sequences` full contexts need less.
+        prefix_cache: keep the KV cache of finished requests for prompts that begin alike.
+    """
+
+    threads: int = 0
+    precision: Literal["auto", "fp32"] = "auto"
+    sequences: int = 32
+    kv_cache_gib: float = 1.0
+    prefix_cache: bool = True
+
+
+class OpenVinoEngine(StepEngine):
+    """Serves a Hugging Face folder (converted once, then cached) or a folder that holds openvino_model.xml.
+
+    Args:
+        path: the folder.
+        name: what the engine is called; the folder's name unless given.
+        settings: fields of OpenVinoSettings.
+
+    Raises:
+        NotAvailableError: the architecture can't be converted.
+        InputError: the folder is no model.
+        ConfigError: the KV cache would not hold one sequence.
+    """
+
+    def __init__(self, path: str | Path, name: str = "", **settings: Any) -> None:
+        folder = Path(path)
+        config = read_config(folder)
+        model = OpenVinoModel(folder, config, OpenVinoSettings(**settings))
+        tokenizer = ModelTokenizer(folder, vocabulary_size(config))
+        super().__init__(name or Path(path).name, model, tokenizer, model.context_length)
+
+
+class OpenVinoModel:
+    """A StepModel over ContinuousBatchingPipeline."""
+
+    def __init__(self, folder: Path, config: dict[str, Any], settings: OpenVinoSettings) -> None:
+        self._folder = folder
+        self._settings = settings
+        self._blocks = kv_blocks(config, settings)
+        self.context_length = min(context_length(config), self._blocks * _BLOCK_TOKENS)
+        self._end_tokens = end_tokens(folder, config)
+        self._pipeline: Any = None
+        self._status: Any = None  # openvino_genai.GenerationStatus, once that is imported
+        self._handles: dict[int, Any] = {}
+        # openvino-genai's own limit on sequences does not hold with chunked prompts, so requests wait here.
+        self._waiting: dict[int, tuple[Sequence[int], SamplingParams]] = {}
+        self._refused: list[NewTokens] = []
+
+    def load(self) -> None:
+        """Convert the model where that has not been done, and compile it for this processor."""
+        import openvino_genai
+
+        self._status = openvino_genai.GenerationStatus
+        folder = openvino_folder(self._folder)
+        scheduler = openvino_genai.SchedulerConfig()
+        scheduler.num_kv_blocks = self._blocks
+        scheduler.enable_prefix_caching = self._settings.prefix_cache
+        # Pinned threads would put all replicas of one machine onto the same cores.
+        properties: dict[str, Any] = {"ENABLE_CPU_PINNING": False, "INFERENCE_NUM_THREADS": self._settings.threads}
+        if self._settings.precision == "fp32":
+            properties |= {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
+        self._pipeline = openvino_genai.ContinuousBatchingPipeline(str(folder), scheduler, "CPU", properties)
+
+    def add(self, request_id: int, prompt_ids: Sequence[int], sampling: SamplingParams) -> None:
+        """Take a request in, or let it wait while the batch is full."""
+        self._waiting[request_id] = (prompt_ids, sampling)
+        self._fill()
+
+    def cancel(self, request_id: int) -> None:
+        """Free the sequence."""
+        self._waiting.pop(request_id, None)
+        handle = self._handles.pop(request_id, None)
+        if handle is None:
+            return
+        handle.cancel()
+        self._fill()
+        if not self._handles:  # the pipeline drops what is cancelled as it steps, and nobody else would step it
+            self._pipeline.step()
+
+    def step(self) -> list[NewTokens]:
+        """One forward pass over everything that is scheduled."""
+        self._pipeline.step()
+        news = [new for request_id in list(self._handles) if (new := self._read(request_id)) is not None]
+        self._fill()
+        refused, self._refused = self._refused, []
+        return news + refused
+
+    def running(self) -> int:
+        """Sequences in the batch."""
+        return len(self._handles)
+
+    def close(self) -> None:
+        """Free the model and its cache."""
+        self._waiting.clear()
+        try:
+            for request_id in list(self._handles):
+                self.cancel(request_id)
+        finally:
+            self._pipeline = None
+
+    def _fill(self) -> None:
+        """Let waiting requests into the batch, oldest first."""
+        import numpy as np
+        import openvino
+
+        while self._waiting and len(self._handles) < self._settings.sequences:
+            request_id = next(iter(self._waiting))
+            prompt_ids, sampling = self._waiting.pop(request_id)
+            ids = openvino.Tensor(np.asarray([prompt_ids], dtype=np.int64))
+            config = generation_config(sampling, self._end_tokens)
+            try:
+                self._handles[request_id] = self._pipeline.add_request(request_id, ids, config)
+            except RuntimeError as error:
+                self._refused.append(NewTokens(request_id, [], error=str(error).splitlines()[0]))
+
+    def _read(self, request_id: int) -> NewTokens | None:
+        # Runs for every token, and each call into the library costs microseconds: no more of them than needed.
+        handle = self._handles[request_id]
+        status = handle.get_status()
+        if status == self._status.RUNNING:
+            return NewTokens(request_id, _read_once(handle).generated_ids) if handle.can_read() else None
+        del self._handles[request_id]
+        ids, reason = [], ""
+        while handle.can_read():
+            output = _read_once(handle)
+            ids += output.generated_ids
+            reason = output.finish_reason.name
+        if status == self._status.IGNORED:
+            return NewTokens(request_id, ids, error="the KV cache has no room for it (raise kv_cache_gib)")
+        return NewTokens(request_id, ids, "length" if reason == "LENGTH" else "stop")
+
+
+def _read_once(handle: Any) -> Any:
+    """The oldest unread GenerationOutput of a request, which has a single sequence."""
+    (output,) = handle.read().values()
+    return output
+
+
+def kv_blocks(config: dict[str, Any], settings: OpenVinoSettings) -> int:
+    """Blocks of the KV cache: enough for `sequences` full contexts, within `kv_cache_gib`.
+
+    Raises:
+        ConfigError: the limit is below one block per layer.
+    """
+    heads = int(config["num_attention_heads"])
+    head_size = int(config.get("head_dim") or config["hidden_size"] // heads)
+    element_bytes = 4 if settings.precision == "fp32" else 1
+    # Keys and values of every layer; 8-bit caches add a scale and a zero point (2 x float32) per head and token.
+    head_bytes = head_size * element_bytes + (8 if element_bytes == 1 else 0)
+    token_bytes = 2 * int(config["num_hidden_layers"]) * int(config.get("num_key_value_heads") or heads) * head_bytes
+    wanted = settings.sequences * -(-context_length(config) // _BLOCK_TOKENS)
+    allowed = int(settings.kv_cache_gib * 2**30 / (token_bytes * _BLOCK_TOKENS))
+    if min(wanted, allowed) < 2:
+        raise ConfigError(
+            f"kv_cache_gib is {settings.kv_cache_gib}",
+            rule=f"two blocks of this model's KV cache take {2 * token_bytes * _BLOCK_TOKENS / 2**30:.3f} GiB",
+        )
+    return min(wanted, allowed)
+
+
+def generation_config(sampling: SamplingParams, end: set[int]) -> Any:
+    """Sampling parameters in openvino-genai's terms."""
+    from openvino_genai import GenerationConfig
+
+    config = GenerationConfig()
+    config.max_new_tokens = sampling.max_tokens
+    config.ignore_eos = sampling.ignore_eos
+    config.stop_token_ids = end
+    config.do_sample = sampling.temperature > 0
+    if config.do_sample:
+        config.temperature = sampling.temperature
+        config.top_p = sampling.top_p
+        config.rng_seed = sampling.seed
+        if sampling.top_k:
+            config.top_k = sampling.top_k
+    return config

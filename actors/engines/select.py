@@ -1,0 +1,121 @@
+"""Which engine serves a model, and why; and the engine itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
+
+from actors.engines.model_folders import Hardware, ModelFolders, find_hardware, find_model
+from actors.engines.protocol import Engine
+from danlu.errors import ConfigError, NotAvailableError
+
+EngineName = Literal["tensorrt_llm", "openvino", "transformers"]
+ENGINES: tuple[EngineName, ...] = get_args(EngineName)
+# Module, engine class, settings class; imported when the engine is made.
+_CLASSES: dict[EngineName, tuple[str, str, str]] = {
+    "tensorrt_llm": ("actors.engines.tensorrt_llm", "TensorRtLlmEngine", "TensorRtSettings"),
+    "openvino": ("actors.engines.openvino_engine", "OpenVinoEngine", "OpenVinoSettings"),
+    "transformers": ("actors.engines.transformers_engine", "TransformersEngine", "TransformersSettings"),
+}
+_PACKAGES: dict[EngineName, str] = {
+    "tensorrt_llm": "tensorrt_llm",
+    "openvino": "openvino_genai",
+    "transformers": "transformers",
+}
+
+
+def choose_engine(
+    wanted: str, model: ModelFolders, available: Mapping[str, str], hardware: Hardware
+) -> tuple[EngineName, str]:
+    """The engine for a model, and the reason in words.
+
+    Args:
+        wanted: an engine's name, or `auto`.
+        available: per engine, empty when it can be used in this installation, else why not.
+
+    Raises:
+        ConfigError: no engine has that name.
+        NotAvailableError: the engine asked for can't serve this model here, or none can.
+    """
+    if wanted in ENGINES:
+        name = cast(EngineName, wanted)
+        if obstacle := _obstacle(name, model, available, hardware):
+            raise NotAvailableError(f"engine is {wanted!r}", rule=obstacle, fix="use engine=auto")
+        return name, "asked for"
+    if wanted != "auto":
+        raise ConfigError(f"engine is {wanted!r}", rule=f"it must be auto or one of {', '.join(ENGINES)}")
+    # With a GPU, the CPU engine is the last resort: it would leave the GPU idle.
+    order: tuple[EngineName, ...] = ("tensorrt_llm", "transformers", "openvino")
+    if not hardware.gpus:
+        order = ("openvino", "transformers")
+    reasons = [f"GPUs: {hardware.gpus}"]
+    for name in order:
+        obstacle = _obstacle(name, model, available, hardware)
+        if not obstacle:
+            return name, "; ".join(reasons)
+        reasons.append(f"not {name}: {obstacle}")
+    raise NotAvailableError("no engine can serve this model here", rule="; ".join(reasons), fix="see `danlu doctor`")
+
+
+def create_engine(path: str | Path, engine: str = "auto", **options: Any) -> Engine:
+    """The engine that serves what lies in `path`; not started yet.
+
+    Args:
+        path: the run directory of `danlu compress` or `danlu train`, a Hugging Face folder, or a converted folder.
+        engine: `auto` or an engine's name.
+        options: `name`, and the engine's settings (OpenVinoSettings, TransformersSettings, TensorRtSettings).
+
+    Raises:
+        InputError: no model lies there.
+        NotAvailableError: the engine can't be used here, with the reason.
+        ConfigError: an option that the engine does not have.
+    """
+    model = find_model(path)
+    name, _ = explain_choice(model, engine)
+    module_name, engine_class, settings_class = _CLASSES[name]
+    module = importlib.import_module(module_name)
+    known = ["name", *(field.name for field in dataclasses.fields(getattr(module, settings_class)))]
+    if unknown := sorted(set(options) - set(known)):
+        rule = f"engine {name} knows {', '.join(known)}"
+        raise ConfigError(f"engine option {unknown[0]} is {options[unknown[0]]!r}", rule=rule)
+    folder = model.openvino or model.checkpoint if name == "openvino" else model.checkpoint
+    built: Engine = getattr(module, engine_class)(folder, **{"name": Path(path).name, **options})
+    return built
+
+
+def explain_choice(model: ModelFolders, engine: str = "auto") -> tuple[EngineName, str]:
+    """`choose_engine` for this installation and this process's hardware."""
+    reasons: dict[str, str] = {name: "" if usable else reason for name, usable, reason in engine_availability()}
+    return choose_engine(engine, model, reasons, find_hardware())
+
+
+def engine_availability() -> list[tuple[EngineName, bool, str]]:
+    """(engine, whether its packages are installed, version or what is missing), without importing them."""
+    return [(name, *_installed(package)) for name, package in _PACKAGES.items()]
+
+
+def _installed(package: str) -> tuple[bool, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    if importlib.util.find_spec(package) is None:
+        extra = ": pip install 'danlu[tensorrt]' on Linux with Python 3.12" if package == "tensorrt_llm" else ""
+        return False, f"the package {package} is not installed{extra}"
+    try:
+        return True, f"{package} {version(package)}"
+    except PackageNotFoundError:
+        return True, package
+
+
+def _obstacle(name: EngineName, model: ModelFolders, available: Mapping[str, str], hardware: Hardware) -> str:
+    """Why an engine can't serve the model here; empty when it can."""
+    if available[name]:
+        return available[name]
+    if name == "openvino":
+        return "" if model.openvino else model.unconvertible
+    if model.checkpoint is None:
+        return "there is no Hugging Face checkpoint, only a converted model"
+    return "it needs a CUDA GPU and this process sees none" if name == "tensorrt_llm" and not hardware.gpus else ""

@@ -1,0 +1,55 @@
+"""What an engine of our own thread needs from a library: a batch of sequences that advances token by token."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from actors.engines.protocol import SamplingParams
+
+
+@dataclass(frozen=True)
+class NewTokens:
+    """What one step gave one request.
+
+    `token_ids` counts the end-of-sequence token that closes an answer with finish_reason `stop`.
+    `error` ends a request that the library could not serve.
+    """
+
+    request_id: int
+    token_ids: Sequence[int]
+    finish_reason: Literal["stop", "length"] | None = None
+    error: str = ""
+
+
+class StepModel(Protocol):
+    """A loaded model. Every method is called from one and the same thread."""
+
+    def load(self) -> None:
+        """Load the weights; everything heavy happens here."""
+        ...
+
+    def add(self, request_id: int, prompt_ids: Sequence[int], sampling: SamplingParams) -> None:
+        """Take a request in; it joins the batch as soon as there is room.
+
+        `sampling.seed` is always given; `sampling.stop` is the caller's affair. A request that the library
+        refuses comes back from `step` with an error.
+        """
+        ...
+
+    def cancel(self, request_id: int) -> None:
+        """Free a request's memory now. Unknown ids are ignored."""
+        ...
+
+    def step(self) -> list[NewTokens]:
+        """Advance the batch by one step; requests that got nothing are left out."""
+        ...
+
+    def running(self) -> int:
+        """How many sequences the last step advanced."""
+        ...
+
+    def close(self) -> None:
+        """Free the model."""
+        ...

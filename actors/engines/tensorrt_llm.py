@@ -1,0 +1,192 @@
+"""The GPU engine: TensorRT-LLM's LLM API in this process.
+
+Written against the documented signatures of the 1.2 line, and not run on hardware yet: the package can't be
+installed or imported without its CUDA image. A test binds every call to those signatures.
+
+Does not guarantee: anything about later versions; calls use keywords only, so a renamed one fails at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import importlib.util
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from actors.engines.admission import check_length, check_sampling
+from actors.engines.model_files import context_length, read_config, vocabulary_size
+from actors.engines.protocol import Delta, EngineStats, FinishReason, GenerationRequest, Message, SamplingParams
+from actors.engines.tokenizer import ModelTokenizer
+from danlu.errors import InputError, NotAvailableError, RunError
+
+_BUNDLE_S = 0.015
+_FINISH: dict[str, FinishReason] = {"stop": "stop", "length": "length", "cancelled": "abort", "timeout": "abort"}
+_INSTALL = (
+    "on Linux with a CUDA GPU and Python 3.12: pip install 'danlu[tensorrt]' "
+    "(NVIDIA's image for TensorRT-LLM has it), or serve with engine=transformers"
+)
+
+
+@dataclass(frozen=True)
+class TensorRtSettings:
+    """How the engine uses the GPUs.
+
+    Attributes:
+        tensor_parallel: GPUs that share every layer.
+        pipeline_parallel: groups of GPUs that hold consecutive layers.
+        sequences: largest batch.
+        kv_cache_share: share of the free GPU memory that the KV cache takes.
+    """
+
+    tensor_parallel: int = 1
+    pipeline_parallel: int = 1
+    sequences: int = 256
+    kv_cache_share: float = 0.9
+
+
+def unavailable_reason() -> str:
+    """Why TensorRT-LLM can't be imported here; empty when it can (the package is looked up, not imported)."""
+    return "" if importlib.util.find_spec("tensorrt_llm") else "the package tensorrt_llm is not installed"
+
+
+class TensorRtLlmEngine:
+    """Serves a Hugging Face folder, unquantized or as exported by ModelOpt.
+
+    Args:
+        path: the folder.
+        name: what the engine is called; the folder's name unless given.
+        settings: fields of TensorRtSettings.
+
+    Raises:
+        NotAvailableError: TensorRT-LLM does not import here.
+        InputError: the folder is no model.
+    """
+
+    def __init__(self, path: str | Path, name: str = "", **settings: Any) -> None:
+        if reason := unavailable_reason():
+            raise NotAvailableError("engine tensorrt_llm", rule=reason, fix=_INSTALL)
+        self._folder = Path(path)
+        self.name = name or self._folder.name
+        config = read_config(self._folder)
+        self.context_length = context_length(config)
+        self.tokenizer = ModelTokenizer(self._folder, vocabulary_size(config))
+        self._settings = TensorRtSettings(**settings)
+        self._llm: Any = None
+        self._open: dict[str, Any] = {}  # request id -> TensorRT-LLM's RequestOutput
+        self._prompt_tokens = 0
+        self._completion_tokens = 0
+
+    async def start(self) -> None:
+        """Load the model onto the GPUs."""
+        if self._llm is None:
+            self._llm = await asyncio.to_thread(self._load)
+
+    def render_chat(self, messages: Sequence[Message]) -> str:
+        """The prompt that the model's chat template makes of a conversation."""
+        return self.tokenizer.render_chat(messages)
+
+    async def generate(self, request: GenerationRequest) -> AsyncIterator[Delta]:
+        """Stream the answer; see `Engine.generate`."""
+        check_sampling(request.sampling)
+        prompt_ids = self.tokenizer.encode(request.prompt)
+        check_length(request, len(prompt_ids), self.context_length)
+        await self.health()
+        if request.id in self._open:
+            raise InputError(f"request id {request.id!r}", rule="a request with this id is under way")
+        parameters = _sampling_params(request.sampling)
+        output = self._llm.generate_async(inputs=prompt_ids, sampling_params=parameters, streaming=True)
+        self._open[request.id] = output
+        self._prompt_tokens += len(prompt_ids)
+        finished = False
+        try:
+            async for delta in _bundled(_deltas(output, len(prompt_ids))):
+                finished = delta.finish_reason is not None
+                yield delta
+                if finished:
+                    self._completion_tokens += delta.completion_tokens
+        finally:
+            del self._open[request.id]
+            if not finished:  # the request would hold its KV cache until max_tokens
+                output.abort()
+
+    async def abort(self, request_id: str) -> None:
+        """End a request now; its stream ends with finish_reason `abort`."""
+        if request_id in self._open:
+            self._open[request_id].abort()
+
+    def stats(self) -> EngineStats:
+        """Counts of this adapter; TensorRT-LLM does its own queueing, so all open requests count as running."""
+        return EngineStats(len(self._open), 0, self._prompt_tokens, self._completion_tokens)
+
+    async def health(self) -> None:
+        """Raise RunError when the engine can't serve."""
+        if self._llm is None:
+            raise RunError(f"engine {self.name} can't serve", rule="it has not been started", fix="start it anew")
+
+    async def shutdown(self) -> None:
+        """End all requests as aborted and free the GPUs."""
+        for output in list(self._open.values()):
+            output.abort()
+        llm, self._llm = self._llm, None
+        if llm is not None:
+            await asyncio.to_thread(llm.shutdown)
+
+    def _load(self) -> Any:
+        try:
+            library = importlib.import_module("tensorrt_llm")
+            api = importlib.import_module("tensorrt_llm.llmapi")
+        except ImportError as error:
+            raise NotAvailableError("engine tensorrt_llm", rule=f"it does not import: {error}", fix=_INSTALL) from None
+        cache = api.KvCacheConfig(enable_block_reuse=True, free_gpu_memory_fraction=self._settings.kv_cache_share)
+        return library.LLM(
+            model=str(self._folder),
+            tensor_parallel_size=self._settings.tensor_parallel,
+            pipeline_parallel_size=self._settings.pipeline_parallel,
+            max_batch_size=self._settings.sequences,
+            max_seq_len=self.context_length,
+            enable_chunked_prefill=True,
+            kv_cache_config=cache,
+        )
+
+
+def _sampling_params(sampling: SamplingParams) -> Any:
+    library = importlib.import_module("tensorrt_llm")
+    values: dict[str, Any] = {"max_tokens": sampling.max_tokens, "ignore_eos": sampling.ignore_eos}
+    if sampling.stop:
+        values["stop"] = list(sampling.stop)
+    if sampling.temperature == 0:
+        values["top_k"] = 1
+    else:
+        values |= {"temperature": sampling.temperature, "top_p": sampling.top_p}
+        values |= {"top_k": sampling.top_k} if sampling.top_k else {}
+    if sampling.seed is not None:
+        values["seed"] = sampling.seed % 2**31
+    return library.SamplingParams(**values)
+
+
+async def _deltas(output: Any, prompt_tokens: int) -> AsyncIterator[Delta]:
+    """TensorRT-LLM's running output as deltas, one per step; the last one carries the finish reason."""
+    async for step in output:
+        completion = step.outputs[0]
+        reason = _FINISH.get(completion.finish_reason or "")
+        if step.finished or step.aborted():
+            reason = reason or "abort"
+        yield Delta(completion.text_diff, prompt_tokens, len(completion.token_ids), reason)
+        if reason is not None:
+            return
+    yield Delta("", prompt_tokens, 0, "abort")
+
+
+async def _bundled(deltas: AsyncIterator[Delta]) -> AsyncIterator[Delta]:
+    """The first text at once, then at most one delta every 15 ms."""
+    text, sent_at = "", float("-inf")
+    async for delta in deltas:
+        text += delta.text
+        now = time.monotonic()
+        if delta.finish_reason is not None or (text and now - sent_at >= _BUNDLE_S):
+            yield Delta(text, delta.prompt_tokens, delta.completion_tokens, delta.finish_reason)
+            text, sent_at = "", now

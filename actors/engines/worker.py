@@ -1,0 +1,178 @@
+"""The thread that owns a model: it takes requests in, steps the batch, and hands text out in bundles."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from actors.engines.protocol import Delta, FinishReason, SamplingParams
+from actors.engines.step_model import NewTokens, StepModel
+from actors.engines.text_stream import Decode, TextStream
+from danlu.errors import RunError
+
+# The first text goes out at once, then it is bundled: waking the event loop for every token costs throughput.
+BUNDLE_S = 0.015
+
+Event = Delta | RunError
+Send = Callable[[list[tuple[int, Event]]], None]
+
+
+@dataclass(frozen=True)
+class Submit:
+    """Take a request in."""
+
+    request_id: int
+    prompt_ids: Sequence[int]
+    sampling: SamplingParams
+
+
+@dataclass(frozen=True)
+class Abort:
+    """End a request now."""
+
+    request_id: int
+
+
+@dataclass(frozen=True)
+class Stop:
+    """End the thread; requests still under way end as aborted."""
+
+
+@dataclass
+class Answer:
+    """A request under way."""
+
+    text: TextStream
+    prompt_tokens: int
+    completion_tokens: int = 0
+    pending: str = ""  # visible text that waits for its bundle
+    sent_at: float = float("-inf")
+
+    def is_due(self, now: float) -> bool:
+        return bool(self.pending) and now - self.sent_at >= BUNDLE_S
+
+    def delta(self, now: float, finish_reason: FinishReason | None = None) -> Delta:
+        """What is pending, as a delta."""
+        text, self.pending, self.sent_at = self.pending, "", now
+        return Delta(text, self.prompt_tokens, self.completion_tokens, finish_reason)
+
+
+class Worker:
+    """Serves one StepModel from the thread that calls `run`.
+
+    Args:
+        model: loaded, stepped and closed by `run`, never touched from elsewhere.
+        decode: token ids to text.
+        send: gets the events of one step, [(request id, event)], called from this thread.
+    """
+
+    def __init__(self, model: StepModel, decode: Decode, send: Send) -> None:
+        self.loaded: Future[None] = Future()
+        self.finished: Future[BaseException | None] = Future()  # what broke the model, or None
+        self.running = 0
+        self.prompt_tokens = 0
+        self.completion_tokens = 0
+        self._model = model
+        self._decode = decode
+        self._send = send
+        self._commands: queue.SimpleQueue[Submit | Abort | Stop] = queue.SimpleQueue()
+        self._answers: dict[int, Answer] = {}
+        self._outbox: list[tuple[int, Event]] = []
+
+    def submit(self, command: Submit | Abort | Stop) -> None:
+        """Hand over a command, from any thread; it is obeyed between two steps."""
+        self._commands.put(command)
+
+    def run(self) -> None:
+        """Load the model and serve until Stop. Errors end up in `loaded` and `finished`, never in the thread."""
+        failure = _outcome(self._model.load)
+        if failure is not None:
+            self.loaded.set_exception(failure)
+            self.finished.set_result(None)
+            return
+        self.loaded.set_result(None)
+        failure = _outcome(self._serve)
+        closing = _outcome(self._model.close)
+        self.finished.set_result(failure or closing)
+
+    def _serve(self) -> None:
+        while self._take_commands():
+            if self._answers:
+                self._advance()
+            self._flush()
+        for request_id in list(self._answers):
+            self._end(request_id, "abort")
+        self._flush()
+
+    def _take_commands(self) -> bool:
+        """Obey what has arrived, waiting for something while there is nothing to step; False on Stop."""
+        wait = not self._answers
+        while True:
+            try:
+                command = self._commands.get(block=wait)
+            except queue.Empty:
+                return True
+            wait = False
+            if isinstance(command, Stop):
+                return False
+            if isinstance(command, Submit):
+                self._admit(command)
+            elif command.request_id in self._answers:
+                self._model.cancel(command.request_id)
+                self._end(command.request_id, "abort")
+
+    def _admit(self, request: Submit) -> None:
+        self._model.add(request.request_id, request.prompt_ids, request.sampling)
+        stream = TextStream(self._decode, request.sampling.stop)
+        self._answers[request.request_id] = Answer(stream, len(request.prompt_ids))
+        self.prompt_tokens += len(request.prompt_ids)
+
+    def _advance(self) -> None:
+        for new in self._model.step():
+            self._receive(new)
+        self.running = self._model.running() if self._answers else 0
+        now = time.monotonic()
+        for request_id, answer in self._answers.items():
+            if answer.is_due(now):
+                self._outbox.append((request_id, answer.delta(now)))
+
+    def _receive(self, new: NewTokens) -> None:
+        answer = self._answers[new.request_id]
+        if new.error:
+            del self._answers[new.request_id]
+            self._outbox.append((new.request_id, RunError("the engine gave the request up", rule=new.error)))
+            return
+        answer.completion_tokens += len(new.token_ids)
+        self.completion_tokens += len(new.token_ids)
+        closed = new.finish_reason == "stop"
+        answer.pending += answer.text.push(new.token_ids[:-1] if closed else new.token_ids)
+        if answer.text.stopped and new.finish_reason is None:
+            self._model.cancel(new.request_id)
+        if answer.text.stopped:
+            self._end(new.request_id, "stop")
+        elif new.finish_reason is not None:
+            self._end(new.request_id, new.finish_reason)
+
+    def _end(self, request_id: int, reason: FinishReason) -> None:
+        answer = self._answers.pop(request_id)
+        answer.pending += answer.text.finish()
+        # A stop string may only be complete in the text that was held back.
+        reason = "stop" if answer.text.stopped else reason
+        self._outbox.append((request_id, answer.delta(time.monotonic(), reason)))
+
+    def _flush(self) -> None:
+        if self._outbox:
+            events, self._outbox = self._outbox, []
+            self._send(events)
+
+
+def _outcome(work: Callable[[], None]) -> BaseException | None:
+    """What `work` raised: an error in a thread would be seen by nobody."""
+    try:
+        work()
+    except BaseException as error:
+        return error
+    return None

@@ -1,0 +1,1 @@
+"""The knowledge base: passages of documents, found by full text and by meaning."""

@@ -1,0 +1,1 @@
+"""The torch networks that actors load and pipelines train."""

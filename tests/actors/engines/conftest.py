@@ -1,0 +1,61 @@
+"""A small model to serve, and ways to ask an engine."""
+
+from __future__ import annotations
+
+import asyncio
+import runpy
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+# A busy machine is no failure.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
+
+TINY = runpy.run_path(str(Path(__file__).with_name("tiny_models.py")))
+
+
+@pytest.fixture(scope="session")
+def write_checkpoint() -> Callable[..., Path]:
+    """tiny_models.write_checkpoint."""
+    return TINY["write_checkpoint"]
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny Qwen3 with tied heads."""
+    return TINY["write_checkpoint"](tmp_path_factory.mktemp("qwen3"), tie_word_embeddings=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Conversions go into a folder of the test session."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DANLU_CACHE", str(folder))
+        yield folder
+
+
+async def collect(engine: Any, request: Any) -> list[Any]:
+    """All deltas of one answer."""
+    return [delta async for delta in engine.generate(request)]
+
+
+@pytest.fixture
+def ask() -> Callable[..., list[list[Any]]]:
+    """ask(engine, *requests): the deltas of each, asked at the same time of an engine that is started for it."""
+
+    def run(engine: Any, *requests: Any) -> list[list[Any]]:
+        async def session() -> list[list[Any]]:
+            await engine.start()
+            try:
+                return list(await asyncio.gather(*(collect(engine, request) for request in requests)))
+            finally:
+                await engine.shutdown()
+
+        return asyncio.run(session())
+
+    return run

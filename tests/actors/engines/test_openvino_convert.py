@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino as ov
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from actors.engines.openvino_convert import convert_model
+from danlu.errors import InputError, NotAvailableError
+
+LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
+CASES: dict[str, dict[str, Any]] = {
+    "qwen3 with tied heads": {"architecture": "qwen3", "tie_word_embeddings": True},
+    "qwen3 with its own head and wide heads": {"architecture": "qwen3", "tie_word_embeddings": False, "head_dim": 32},
+    "qwen3 without grouped queries": {"architecture": "qwen3", "num_key_value_heads": 4},
+    "qwen3 with attention biases": {"architecture": "qwen3", "attention_bias": True},
+    "llama": {"architecture": "llama", "tie_word_embeddings": False},
+    "llama with biases": {"architecture": "llama", "attention_bias": True, "mlp_bias": True},
+    "llama with another base": {
+        "architecture": "llama",
+        "rope_parameters": {"rope_type": "default", "rope_theta": 5e5},
+    },
+    "llama 3 scaling": {
+        "architecture": "llama",
+        "rope_parameters": {**LLAMA3, "rope_theta": 1e4, "original_max_position_embeddings": 32},
+    },
+    "linear scaling": {
+        "architecture": "llama",
+        "rope_parameters": {"rope_type": "linear", "factor": 4.0, "rope_theta": 1e4},
+    },
+    "yarn scaling": {
+        "architecture": "qwen3",
+        "rope_parameters": {
+            "rope_type": "yarn",
+            "factor": 4.0,
+            "rope_theta": 1e4,
+            "original_max_position_embeddings": 64,
+        },
+    },
+    "bfloat16": {"architecture": "qwen3", "dtype": "bfloat16"},
+    "float16": {"architecture": "llama", "dtype": "float16"},
+}
+
+
+class Runner:
+    """A converted model, run step by step in float32."""
+
+    def __init__(self, folder: Path) -> None:
+        precise = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32", "INFERENCE_NUM_THREADS": 1}
+        self.request = ov.Core().compile_model(convert_model(folder), "CPU", precise).create_infer_request()
+        self.seen = 0
+
+    def logits(self, ids: torch.Tensor, mask: torch.Tensor | None = None) -> np.ndarray:
+        batch, new = ids.shape
+        positions = np.arange(self.seen, self.seen + new, dtype=np.int64)[None].repeat(batch, 0)
+        self.seen += new
+        inputs = {
+            "input_ids": ids.numpy(),
+            "attention_mask": np.ones((batch, self.seen), np.int64) if mask is None else mask.numpy(),
+            "position_ids": positions,
+            "beam_idx": np.arange(batch, dtype=np.int32),
+        }
+        return self.request.infer(inputs)["logits"].copy()
+
+
+def reference(folder: Path, ids: torch.Tensor, mask: torch.Tensor | None = None) -> np.ndarray:
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    with torch.no_grad():
+        positions = torch.arange(ids.shape[1])[None].expand(len(ids), -1)
+        return model(ids, attention_mask=mask, position_ids=positions).logits.numpy()
+
+
+def assert_close(found: np.ndarray, expected: np.ndarray) -> None:
+    assert np.abs(found - expected).max() <= 1e-4 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_logits_equal_those_of_transformers(case: str, write_checkpoint: Callable[..., Path], tmp_path: Path) -> None:
+    """A prompt of 90 tokens at once, then tokens one by one from the cache."""
+    folder = write_checkpoint(tmp_path, **CASES[case])
+    ids = torch.randint(3, 300, (2, 93), generator=torch.Generator().manual_seed(1))
+    expected, runner = reference(folder, ids), Runner(folder)
+    assert_close(runner.logits(ids[:, :90]), expected[:, :90])
+    for at in range(90, 93):
+        assert_close(runner.logits(ids[:, at : at + 1]), expected[:, at : at + 1])
+
+
+def test_masked_tokens_are_not_looked_at(checkpoint: Path) -> None:
+    ids = torch.randint(3, 300, (1, 20), generator=torch.Generator().manual_seed(2))
+    mask = torch.ones_like(ids)
+    mask[:, :5] = 0
+    expected = reference(checkpoint, ids, mask)
+    assert_close(Runner(checkpoint).logits(ids, mask)[:, 5:], expected[:, 5:])
+    assert np.abs(reference(checkpoint, ids)[:, 5:] - expected[:, 5:]).max() > 0.1, "the mask was to matter"
+
+
+def test_half_precision_stays_half_in_the_file(write_checkpoint: Callable[..., Path], tmp_path: Path) -> None:
+    sizes = {}
+    for dtype in ("float32", "bfloat16"):
+        model = convert_model(write_checkpoint(tmp_path / dtype, dtype=dtype))
+        ov.save_model(model, tmp_path / f"{dtype}.xml", compress_to_fp16=False)
+        sizes[dtype] = (tmp_path / f"{dtype}.bin").stat().st_size
+    assert sizes["bfloat16"] < 0.55 * sizes["float32"]
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"architectures": ["Qwen3MoeForCausalLM"]}, "Qwen3MoeForCausalLM"),
+        ({"architectures": None}, "architectures"),
+        ({"rope_parameters": {"rope_type": "dynamic", "factor": 2.0}}, "dynamic"),
+        ({"rope_scaling": {"type": "longrope"}, "rope_parameters": None}, "longrope"),
+        ({"hidden_act": "gelu"}, "gelu"),
+        ({"use_sliding_window": True}, "use_sliding_window"),
+        ({"layer_types": ["full_attention", "sliding_attention"]}, "use_sliding_window"),
+        ({"quantization_config": {"quant_method": "awq"}}, "awq"),
+    ],
+)
+def test_what_can_not_be_rebuilt_is_refused_by_name(
+    change: dict[str, Any], named: str, checkpoint: Path, tmp_path: Path
+) -> None:
+    folder = edited(checkpoint, tmp_path / "model", change)
+    with pytest.raises(NotAvailableError, match=named):
+        convert_model(folder)
+
+
+def test_a_tensor_without_a_place_is_refused(checkpoint: Path, tmp_path: Path) -> None:
+    folder = edited(checkpoint, tmp_path / "model", {"num_hidden_layers": 1})
+    with pytest.raises(NotAvailableError, match=r"model\.layers\.1\."):
+        convert_model(folder)
+
+
+def test_a_missing_tensor_is_named(checkpoint: Path, tmp_path: Path) -> None:
+    folder = edited(checkpoint, tmp_path / "model", {"num_hidden_layers": 3})
+    with pytest.raises(InputError, match=r"model\.layers\.2\."):
+        convert_model(folder)
+
+
+def test_a_missing_shard_is_named(checkpoint: Path, tmp_path: Path) -> None:
+    folder = edited(checkpoint, tmp_path / "model", {})
+    (folder / "model.safetensors.index.json").write_text(
+        json.dumps({"weight_map": {"a": "model.safetensors", "b": "model-00002-of-00002.safetensors"}})
+    )
+    with pytest.raises(InputError, match="lacks model-00002-of-00002"):
+        convert_model(folder)
+
+
+def test_a_torn_weights_file_is_named(checkpoint: Path, tmp_path: Path) -> None:
+    folder = edited(checkpoint, tmp_path / "model", {})
+    whole = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=r"model\.safetensors can't be read"):
+        convert_model(folder)
+
+
+def edited(checkpoint: Path, folder: Path, change: dict[str, Any]) -> Path:
+    """A copy of the checkpoint with changed config keys."""
+    shutil.copytree(checkpoint, folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, **change}))
+    return folder

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.engines.model_files import read_config
+from actors.engines.openvino_engine import OpenVinoEngine, OpenVinoModel, OpenVinoSettings, kv_blocks
+from actors.engines.openvino_folder import openvino_folder
+from actors.engines.protocol import GenerationRequest, SamplingParams
+from danlu.errors import ConfigError
+
+CONFIG = {
+    "num_attention_heads": 16,
+    "num_key_value_heads": 8,
+    "head_dim": 128,
+    "num_hidden_layers": 28,
+    "hidden_size": 1024,
+    "max_position_embeddings": 40960,
+}
+SMALL = {**CONFIG, "num_hidden_layers": 2, "max_position_embeddings": 512}
+
+
+def test_the_kv_cache_is_no_larger_than_full_contexts_need() -> None:
+    assert kv_blocks(SMALL, OpenVinoSettings(sequences=4)) == 4 * 512 // 32
+
+
+def test_the_kv_cache_keeps_to_its_limit() -> None:
+    """28 layers x 8 heads x (128 + 8) bytes x 2 = 60,928 bytes a token."""
+    assert kv_blocks(CONFIG, OpenVinoSettings(kv_cache_gib=1.0)) == 2**30 // (60_928 * 32)
+
+
+def test_float32_caches_hold_fewer_tokens() -> None:
+    assert kv_blocks(CONFIG, OpenVinoSettings(precision="fp32")) == 2**30 // (28 * 8 * 128 * 4 * 2 * 32)
+
+
+def test_a_limit_too_small_for_anything_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"kv_cache_gib is 0\.001"):
+        kv_blocks(CONFIG, OpenVinoSettings(kv_cache_gib=0.001))
+
+
+def request(name: str, **sampling: Any) -> GenerationRequest:
+    values = {"max_tokens": 150, "temperature": 0.0, "ignore_eos": True, **sampling}
+    return GenerationRequest(name, f"{name} 云杉银行", SamplingParams(**values))
+
+
+def test_a_small_kv_cache_bounds_the_context(checkpoint: Path) -> None:
+    limit = 5 * 32 * 2 * 2 * 2 * (16 * 4) / 2**30
+    assert OpenVinoEngine(checkpoint, precision="fp32", kv_cache_gib=limit).context_length == 5 * 32
+
+
+def test_sequences_that_were_put_off_for_lack_of_cache_come_out_right(
+    checkpoint: Path, ask: Callable[..., Any]
+) -> None:
+    """Eight blocks hold one and a half of these four sequences: they displace each other and are read again."""
+    limit = 8 * 32 * 2 * 2 * 2 * (16 * 4) / 2**30
+    tight = OpenVinoEngine(checkpoint, precision="fp32", threads=1, kv_cache_gib=limit)
+    roomy = OpenVinoEngine(checkpoint, precision="fp32", threads=1)
+    asked = [request(name) for name in "abcd"]
+    assert texts(ask(tight, *asked)) == texts(ask(roomy, *asked))
+
+
+def test_more_requests_than_sequences_wait(checkpoint: Path) -> None:
+    async def session() -> None:
+        engine = OpenVinoEngine(checkpoint, threads=1, sequences=2)
+        await engine.start()
+        tasks = [asyncio.create_task(collect(engine, request(name))) for name in "abcde"]
+        while engine.stats().completion_tokens < 10:
+            await asyncio.sleep(0.001)
+        stats = engine.stats()
+        assert (stats.running, stats.waiting) == (2, 3)
+        assert all(deltas[-1].completion_tokens == 150 for deltas in await asyncio.gather(*tasks))
+        await engine.shutdown()
+
+    asyncio.run(session())
+
+
+def test_aborts_and_shutdown_leave_no_sequence_in_the_library(checkpoint: Path, capfd: Any) -> None:
+    """openvino-genai writes to stderr about every block that is not given back."""
+
+    async def session() -> None:
+        engine = OpenVinoEngine(checkpoint, threads=1, prefix_cache=False)
+        await engine.start()
+        for name in "ab":
+            stream = engine.generate(request(name))
+            await anext(stream)
+            await stream.aclose()
+        left = asyncio.create_task(collect(engine, request("left", max_tokens=200)))
+        while engine.stats().running == 0 and not left.done():
+            await asyncio.sleep(0.001)
+        await engine.shutdown()
+        assert (await left)[-1].finish_reason in ("abort", "length")
+
+    asyncio.run(session())
+    assert "leaked" not in "".join(capfd.readouterr())
+
+
+def test_a_shared_beginning_gives_the_same_answer_with_and_without_the_prefix_cache(
+    checkpoint: Path, ask: Callable[..., Any]
+) -> None:
+    asked = [
+        GenerationRequest(str(i), "云杉银行的借记卡可以在手机上挂失，" * 3 + str(i), SamplingParams(30, temperature=0))
+        for i in range(3)
+    ]
+    engines = [OpenVinoEngine(checkpoint, precision="fp32", threads=1, prefix_cache=cached) for cached in (True, False)]
+    with_cache, without = (
+        texts(
+            ask(
+                engine,
+                *asked,
+            )
+        )
+        for engine in engines
+    )
+    assert with_cache == without
+
+
+PROGRAM = """
+import asyncio, sys
+from actors.engines.openvino_folder import openvino_folder
+from actors.engines.protocol import GenerationRequest, SamplingParams
+from actors.engines.select import create_engine
+
+async def main():
+    engine = create_engine(sys.argv[1], threads=1)
+    await engine.start()
+    request = GenerationRequest("a", engine.render_chat([{"role": "user", "content": "hi"}]), SamplingParams(9))
+    deltas = [delta async for delta in engine.generate(request)]
+    await engine.shutdown()
+    print(deltas[-1].finish_reason, "torch" in sys.modules)
+
+asyncio.run(main())
+"""
+
+
+def test_a_replica_needs_no_torch(checkpoint: Path) -> None:
+    """Importing torch would cost each replica two seconds and 190 MB."""
+    program = [sys.executable, "-c", PROGRAM, str(openvino_folder(checkpoint))]
+    result = subprocess.run(program, capture_output=True, text=True, timeout=60)
+    assert result.stdout.split() in (["length", "False"], ["stop", "False"]), result.stderr
+
+
+def texts(answers: list[list[Any]]) -> list[str]:
+    return ["".join(delta.text for delta in deltas) for deltas in answers]
+
+
+async def collect(engine: Any, asked: GenerationRequest) -> list[Any]:
+    return [delta async for delta in engine.generate(asked)]
+
+
+def test_a_request_that_the_library_refuses_leaves_the_others_alone(
+    checkpoint: Path,
+) -> None:
+    """`top_p` 7 is refused by openvino-genai as the request enters the batch, after it waited."""
+    model = OpenVinoModel(checkpoint, read_config(checkpoint), OpenVinoSettings(threads=1, sequences=1))
+    model.load()
+    model.add(0, [5, 6], SamplingParams(max_tokens=2, temperature=0, seed=0, ignore_eos=True))
+    model.add(1, [5, 6], SamplingParams(max_tokens=2, temperature=1, top_p=7.0, seed=0))
+    model.add(2, [5, 6], SamplingParams(max_tokens=1, temperature=0, seed=0, ignore_eos=True))
+    news = [new for _ in range(4) for new in model.step()]
+    model.close()
+    assert [(new.request_id, len(new.token_ids), bool(new.error)) for new in news] == [
+        (0, 1, False),
+        (0, 1, False),
+        (1, 0, True),
+        (2, 1, False),
+    ]

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.engines.model_folders import Hardware, ModelFolders, find_hardware, find_model
+from actors.engines.openvino_folder import openvino_folder
+from actors.engines.protocol import GenerationRequest, SamplingParams
+from actors.engines.select import choose_engine, create_engine, engine_availability
+from danlu.errors import ConfigError, InputError, NotAvailableError
+
+HERE = Path("model")
+CHECKPOINT = ModelFolders(checkpoint=HERE, openvino=None)
+BOTH = ModelFolders(checkpoint=HERE, openvino=HERE)
+CONVERTED = ModelFolders(checkpoint=None, openvino=HERE)
+FOREIGN = ModelFolders(checkpoint=HERE, openvino=None, unconvertible="the network is unknown")
+ALL = {"tensorrt_llm": "", "openvino": "", "transformers": ""}
+NO_TENSORRT = {**ALL, "tensorrt_llm": "not installed"}
+CPU, GPU = Hardware(gpus=0), Hardware(gpus=1)
+
+
+@pytest.mark.parametrize(
+    ("model", "available", "hardware", "expected"),
+    [
+        (CHECKPOINT, ALL, CPU, "openvino"),
+        (FOREIGN, ALL, CPU, "transformers"),
+        (CONVERTED, ALL, CPU, "openvino"),
+        (BOTH, ALL, GPU, "tensorrt_llm"),
+        (BOTH, NO_TENSORRT, GPU, "transformers"),
+        (CONVERTED, ALL, GPU, "openvino"),
+        (CHECKPOINT, {**ALL, "openvino": "not installed"}, CPU, "transformers"),
+    ],
+)
+def test_auto_takes_what_fits(
+    model: ModelFolders, available: dict[str, str], hardware: Hardware, expected: str
+) -> None:
+    assert choose_engine("auto", model, available, hardware)[0] == expected
+
+
+def test_the_reason_names_what_was_passed_over() -> None:
+    _, why = choose_engine("auto", FOREIGN, ALL, CPU)
+    assert why == "GPUs: 0; not openvino: the network is unknown"
+
+
+def test_an_engine_asked_for_is_taken_or_refused_with_the_reason() -> None:
+    assert choose_engine("transformers", BOTH, ALL, CPU) == ("transformers", "asked for")
+    for wanted, model, available, reason in (
+        ("openvino", FOREIGN, ALL, "the network is unknown"),
+        ("transformers", CONVERTED, ALL, "no Hugging Face checkpoint"),
+        ("tensorrt_llm", BOTH, ALL, "needs a CUDA GPU"),
+        ("tensorrt_llm", BOTH, NO_TENSORRT, "not installed"),
+    ):
+        with pytest.raises(NotAvailableError, match=reason):
+            choose_engine(wanted, model, available, CPU)
+
+
+def test_an_unknown_engine_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match="tensorrt_llm, openvino, transformers"):
+        choose_engine("vllm", BOTH, ALL, CPU)
+
+
+def test_when_nothing_fits_every_reason_is_given() -> None:
+    with pytest.raises(NotAvailableError, match=r"not openvino: broken; not transformers: broken too"):
+        choose_engine("auto", BOTH, {**ALL, "openvino": "broken", "transformers": "broken too"}, CPU)
+
+
+def test_models_are_found_in_run_directories_and_as_they_are(checkpoint: Path, tmp_path: Path) -> None:
+    train, compress = tmp_path / "train", tmp_path / "compress"
+    shutil.copytree(checkpoint, train / "checkpoint")
+    shutil.copytree(checkpoint, compress / "model")
+    shutil.copytree(openvino_folder(checkpoint), compress / "openvino")
+    assert find_model(train) == ModelFolders(train / "checkpoint", None)
+    assert find_model(compress) == ModelFolders(compress / "model", compress / "openvino")
+    assert find_model(checkpoint) == ModelFolders(checkpoint, None)
+    assert find_model(compress / "openvino") == ModelFolders(None, compress / "openvino")
+
+
+def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no model"):
+        find_model(tmp_path)
+    with pytest.raises(InputError, match="no such folder"):
+        find_model(tmp_path / "nowhere")
+    with pytest.raises(NotAvailableError, match="s3://bucket/run"):
+        find_model("s3://bucket/run")
+
+
+def test_why_a_checkpoint_can_not_be_converted_is_kept(checkpoint: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(checkpoint, tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "architectures": ["SparseForCausalLM"]}))
+    assert "SparseForCausalLM" in find_model(folder).unconvertible
+
+
+@pytest.mark.parametrize("engine", ["auto", "openvino", "transformers"])
+def test_the_engine_made_of_a_path_answers(engine: str, checkpoint: Path) -> None:
+    async def session() -> Any:
+        made = create_engine(checkpoint, engine, name="tiny", threads=1)
+        await made.start()
+        request = GenerationRequest("a", made.render_chat([{"role": "user", "content": "你好"}]), SamplingParams(5))
+        deltas = [delta async for delta in made.generate(request)]
+        await made.shutdown()
+        assert made.name == "tiny"
+        return deltas[-1]
+
+    assert asyncio.run(session()).finish_reason in ("stop", "length")
+
+
+def test_an_option_that_the_engine_does_not_have_is_refused(checkpoint: Path) -> None:
+    with pytest.raises(ConfigError, match=r"engine option thread is 1.*threads"):
+        create_engine(checkpoint, thread=1)
+
+
+def test_availability_tells_version_or_what_is_missing() -> None:
+    found = {name: (usable, reason) for name, usable, reason in engine_availability()}
+    assert found["openvino"][0]
+    assert found["openvino"][1].startswith("openvino_genai 20")
+    usable, reason = found["tensorrt_llm"]
+    assert usable or "danlu[tensorrt]" in reason
+
+
+def test_hidden_gpus_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    for hidden in ("", "-1"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+        assert find_hardware() == Hardware(gpus=0)

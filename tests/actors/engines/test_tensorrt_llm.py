@@ -1,0 +1,239 @@
+"""Every call to TensorRT-LLM, bound against the documented signatures of its LLM API (1.2). No GPU needed."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.machinery
+import inspect
+import sys
+import types
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.engines import tensorrt_llm
+from actors.engines.protocol import Engine, GenerationRequest, SamplingParams
+from actors.engines.tensorrt_llm import TensorRtLlmEngine
+from danlu.errors import InputError, NotAvailableError, RunError
+
+# Parameters by callable, in order. LLM's further keywords are validated by a model that forbids unknown names.
+SIGNATURES: dict[str, list[str]] = {
+    "LLM": [
+        *("model", "tokenizer", "tokenizer_mode", "skip_tokenizer_init", "trust_remote_code", "tensor_parallel_size"),
+        *("dtype", "revision", "tokenizer_revision", "pipeline_parallel_size", "context_parallel_size"),
+        *("moe_tensor_parallel_size", "moe_expert_parallel_size", "enable_lora", "lora_config", "kv_cache_config"),
+        *("enable_chunked_prefill", "guided_decoding_backend", "batched_logits_processor", "speculative_config"),
+        *("max_batch_size", "max_input_len", "max_seq_len", "max_beam_width", "max_num_tokens", "load_format"),
+        "stream_interval",
+    ],
+    "LLM.generate_async": [
+        *("inputs", "sampling_params", "lora_request", "prompt_adapter_request", "streaming"),
+        *("kv_cache_retention_config", "disaggregated_params", "_postproc_params", "scheduling_params", "cache_salt"),
+    ],
+    "LLM.shutdown": [],
+    "RequestOutput.abort": [],
+    "RequestOutput.aborted": [],
+    "KvCacheConfig": [
+        *("enable_block_reuse", "max_tokens", "max_attention_window", "sink_token_length"),
+        *("free_gpu_memory_fraction", "host_cache_size", "onboard_blocks", "cross_kv_cache_fraction"),
+        *("secondary_offload_min_priority", "event_buffer_max_size", "attention_dp_events_gather_period_ms"),
+        *("enable_partial_reuse", "copy_on_partial_reuse", "use_uvm", "max_gpu_total_bytes", "dtype"),
+        *("mamba_ssm_cache_dtype", "tokens_per_block"),
+    ],
+    "SamplingParams": [
+        *("end_id", "pad_id", "max_tokens", "bad", "bad_token_ids", "stop", "stop_token_ids"),
+        *("include_stop_str_in_output", "embedding_bias", "logits_processor", "apply_batched_logits_processor", "n"),
+        *("best_of", "use_beam_search", "top_k", "top_p", "top_p_min", "top_p_reset_ids", "top_p_decay", "seed"),
+        *("temperature", "min_tokens", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty"),
+        *("length_penalty", "no_repeat_ngram_size", "logprobs", "prompt_logprobs", "return_context_logits"),
+        *("return_generation_logits", "exclude_input_from_output", "return_encoder_output", "ignore_eos"),
+        *("detokenize", "add_special_tokens", "truncate_prompt_tokens", "skip_special_tokens"),
+        *("spaces_between_special_tokens", "guided_decoding", "lookahead_config", "return_perf_metrics"),
+        "additional_model_outputs",
+    ],
+}
+Calls = list[tuple[str, dict[str, Any]]]
+
+
+class StandIn:
+    """The module tensorrt_llm as far as its signatures go; streams a fixed answer."""
+
+    def __init__(self) -> None:
+        self.calls: Calls = []
+        self.pieces = ["云", "杉", "银行"]
+        self.finish_reason: str | None = "length"
+        self.token_s = 0.001
+
+    def call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Bind a call as Python would; a name that is not documented raises TypeError."""
+        kinds = inspect.Parameter
+        parameters = [kinds(p, kinds.POSITIONAL_OR_KEYWORD, default=None) for p in SIGNATURES[name]]
+        bound = dict(inspect.Signature(parameters).bind(*args, **kwargs).arguments)
+        assert not args, f"{name} is to be called with keywords only"
+        self.calls.append((name, bound))
+        return bound
+
+    def install(self, patch: pytest.MonkeyPatch) -> None:
+        package, api = types.ModuleType("tensorrt_llm"), types.ModuleType("tensorrt_llm.llmapi")
+        package.__spec__ = importlib.machinery.ModuleSpec("tensorrt_llm", None)
+        package.LLM = lambda *args, **kwargs: FakeLlm(self, args, kwargs)  # type: ignore[attr-defined]
+        package.SamplingParams = lambda *a, **k: self.call("SamplingParams", a, k)  # type: ignore[attr-defined]
+        api.KvCacheConfig = lambda *a, **k: self.call("KvCacheConfig", a, k)  # type: ignore[attr-defined]
+        patch.setitem(sys.modules, "tensorrt_llm", package)
+        patch.setitem(sys.modules, "tensorrt_llm.llmapi", api)
+
+    def arguments(self, name: str) -> dict[str, Any]:
+        return next(arguments for called, arguments in self.calls if called == name)
+
+
+class FakeLlm:
+    def __init__(self, library: StandIn, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.library = library
+        library.call("LLM", args, kwargs)
+
+    def generate_async(self, *args: Any, **kwargs: Any) -> FakeOutput:
+        self.library.call("LLM.generate_async", args, kwargs)
+        return FakeOutput(self.library)
+
+    def shutdown(self, *args: Any, **kwargs: Any) -> None:
+        self.library.call("LLM.shutdown", args, kwargs)
+
+
+class FakeOutput:
+    """A RequestOutput: async iterable, and yields itself after each token."""
+
+    def __init__(self, library: StandIn) -> None:
+        self.library = library
+        self.stopped = False
+        self.finished = False
+        self.outputs = [types.SimpleNamespace(text_diff="", token_ids=[], finish_reason=None)]
+
+    async def __aiter__(self) -> AsyncIterator[FakeOutput]:
+        completion = self.outputs[0]
+        for index, piece in enumerate(self.library.pieces):
+            await asyncio.sleep(self.library.token_s)
+            self.finished = index == len(self.library.pieces) - 1
+            completion.text_diff = "" if self.stopped else piece
+            completion.token_ids = [*completion.token_ids, index]
+            completion.finish_reason = self.library.finish_reason if self.finished else None
+            yield self
+            if self.stopped:
+                return
+
+    def abort(self, *args: Any, **kwargs: Any) -> None:
+        self.library.call("RequestOutput.abort", args, kwargs)
+        self.stopped = True
+
+    def aborted(self, *args: Any, **kwargs: Any) -> bool:
+        self.library.call("RequestOutput.aborted", args, kwargs)
+        return self.stopped
+
+
+@pytest.fixture
+def library(monkeypatch: pytest.MonkeyPatch) -> StandIn:
+    stand_in = StandIn()
+    stand_in.install(monkeypatch)
+    return stand_in
+
+
+def request(**sampling: Any) -> GenerationRequest:
+    return GenerationRequest("a", "云杉", SamplingParams(**{"max_tokens": 7, **sampling}))
+
+
+def test_the_model_is_loaded_with_documented_arguments(library: StandIn, checkpoint: Path, ask: Any) -> None:
+    ask(TensorRtLlmEngine(checkpoint, tensor_parallel=2, pipeline_parallel=4, sequences=64, kv_cache_share=0.5))
+    arguments = library.arguments("LLM")
+    assert arguments["model"] == str(checkpoint)
+    assert (arguments["tensor_parallel_size"], arguments["pipeline_parallel_size"]) == (2, 4)
+    assert (arguments["max_batch_size"], arguments["max_seq_len"]) == (64, 256)
+    assert arguments["kv_cache_config"] == {"enable_block_reuse": True, "free_gpu_memory_fraction": 0.5}
+    assert library.calls[-1] == ("LLM.shutdown", {})
+
+
+def test_an_answer_streams_as_deltas(library: StandIn, checkpoint: Path, ask: Callable[..., Any]) -> None:
+    engine = TensorRtLlmEngine(checkpoint)
+    deltas = ask(engine, request())[0]
+    assert "".join(delta.text for delta in deltas) == "云杉银行"
+    assert (deltas[-1].completion_tokens, deltas[-1].finish_reason) == (3, "length")
+    asked = library.arguments("LLM.generate_async")
+    assert asked["inputs"] == engine.tokenizer.encode("云杉")
+    assert asked["streaming"] is True
+    assert "RequestOutput.abort" not in [name for name, _ in library.calls]
+
+
+def test_deltas_are_bundled_after_the_first(library: StandIn, checkpoint: Path, ask: Callable[..., Any]) -> None:
+    library.pieces, library.token_s = ["x"] * 100, 0.0005
+    deltas = ask(TensorRtLlmEngine(checkpoint), request())[0]
+    assert deltas[0].completion_tokens == 1
+    assert len(deltas) < 60
+    assert "".join(delta.text for delta in deltas) == "x" * 100
+
+
+@pytest.mark.parametrize(
+    ("sampling", "expected"),
+    [
+        ({"temperature": 0.0}, {"top_k": 1}),
+        ({"temperature": 0.7, "top_p": 0.9}, {"temperature": 0.7, "top_p": 0.9}),
+        ({"top_k": 5, "seed": -1}, {"temperature": 1.0, "top_p": 1.0, "top_k": 5, "seed": 2**31 - 1}),
+        ({"stop": ("。", "\n")}, {"temperature": 1.0, "top_p": 1.0, "stop": ["。", "\n"]}),
+    ],
+)
+def test_sampling_is_said_in_their_terms(
+    library: StandIn, checkpoint: Path, ask: Callable[..., Any], sampling: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    ask(TensorRtLlmEngine(checkpoint), request(**sampling))
+    assert library.arguments("SamplingParams") == {"max_tokens": 7, "ignore_eos": False, **expected}
+
+
+def test_a_reader_that_leaves_aborts_the_request(library: StandIn, checkpoint: Path) -> None:
+    async def session() -> None:
+        engine = TensorRtLlmEngine(checkpoint)
+        await engine.start()
+        stream = engine.generate(request())
+        await anext(stream)
+        await stream.aclose()
+        assert engine.stats().running == 0
+
+    asyncio.run(session())
+    assert "RequestOutput.abort" in [name for name, _ in library.calls]
+
+
+def test_an_abort_ends_the_stream(library: StandIn, checkpoint: Path) -> None:
+    library.pieces, library.token_s = ["x"] * 100, 0.01
+
+    async def session() -> list[Any]:
+        engine = TensorRtLlmEngine(checkpoint)
+        await engine.start()
+        stream = engine.generate(request())
+        deltas = [await anext(stream)]
+        await engine.abort("a")
+        await engine.abort("nobody")
+        return deltas + [delta async for delta in stream]
+
+    deltas = asyncio.run(session())
+    assert deltas[-1].finish_reason == "abort"
+    assert deltas[-1].completion_tokens < 100
+
+
+def test_prompts_are_checked(library: StandIn, checkpoint: Path, ask: Callable[..., Any]) -> None:
+    with pytest.raises(InputError, match="context of 256"):
+        ask(TensorRtLlmEngine(checkpoint), request(max_tokens=256))
+
+
+def test_it_serves_only_after_the_start(library: StandIn, checkpoint: Path) -> None:
+    engine: Engine = TensorRtLlmEngine(checkpoint)
+    with pytest.raises(RunError, match="not been started"):
+        asyncio.run(engine.health())
+
+
+def test_the_table_refuses_what_is_not_documented(library: StandIn) -> None:
+    with pytest.raises(TypeError, match="max_new_tokens"):
+        library.call("SamplingParams", (), {"max_new_tokens": 3})
+
+
+@pytest.mark.skipif(not tensorrt_llm.unavailable_reason(), reason="tensorrt_llm is installed")
+def test_without_the_package_it_says_what_to_install(checkpoint: Path) -> None:
+    with pytest.raises(NotAvailableError, match=r"tensorrt_llm is not installed[\s\S]*danlu\[tensorrt\]"):
+        TensorRtLlmEngine(checkpoint)
