@@ -1,0 +1,126 @@
+"""The config of `danlu clean`: one block for each stage, each of which can be switched off with `null`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from danlu.config import JobConfig, Settings
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Language = Literal["zh", "en"]
+
+
+class RepeatedLinesConfig(Settings):
+    """Lines that many documents share are boilerplate of their sites and go."""
+
+    min_documents: int = Field(default=10, ge=2, description="a line in at least this many documents is boilerplate")
+    max_characters: int = Field(default=120, ge=1, description="longer lines are content, never boilerplate")
+
+
+class NormaliseConfig(Settings):
+    """Mends texts; drops nothing."""
+
+    mojibake: bool = Field(default=True, description="mend text decoded with the wrong codec (ftfy)")
+    html: bool = Field(default=True, description="take out left-over tags, scripts and entities")
+    page_lines: bool = Field(default=True, description="take out lines of the page: sharing, copyright")
+    repeated_lines: RepeatedLinesConfig | None = Field(
+        default=RepeatedLinesConfig(), description="short lines of many documents go; null: stay"
+    )
+
+
+class FilterConfig(Settings):
+    """Drops texts for what they are. Shares are of all characters but white space."""
+
+    min_characters: int = Field(default=20, ge=0, description="shorter texts are dropped")
+    max_characters: int = Field(default=200_000, ge=1, description="longer texts are dropped")
+    max_symbol_share: Share = Field(default=0.35, description="most symbols: no letter, digit or punctuation")
+    max_digit_share: Share = Field(default=0.35, description="most digits")
+    max_broken_share: Share = Field(default=0.03, description="most replacement, private-use and control characters")
+    max_repeated_share: Share = Field(default=0.5, description="most repeated character 5-grams, or lines")
+    languages: list[Language] = Field(default=["zh"], min_length=1, description="languages to keep: zh, en")
+    min_language_share: Share = Field(default=0.5, description="least share of the letters that one of them must have")
+    advertising_signs: int = Field(default=3, ge=1, description="so many different signs of advertising ...")
+    advertising_density: float = Field(default=2.0, ge=0, description="... and in 100 characters are an advertisement")
+    blocklist: list[str] = Field(default=[], description="a text with one of these words is dropped")
+
+    @model_validator(mode="after")
+    def _lengths_in_order(self) -> Self:
+        if self.min_characters > self.max_characters:
+            raise ValueError(
+                f"filters.min_characters is {self.min_characters},"
+                f" more than filters.max_characters {self.max_characters}"
+            )
+        return self
+
+
+class ExactConfig(Settings):
+    """Drops texts that differ at most in white space, punctuation, width, case and script."""
+
+
+class NearConfig(Settings):
+    """Drops texts that share most of their character 5-grams (MinHash, verified)."""
+
+    similarity: Share = Field(default=0.5, description="least exact Jaccard similarity to the survivor")
+    certain: Share = Field(default=0.7, description="from this similarity on, numbers and names need not agree")
+    anchors: Share = Field(default=0.4, description="below it, least share of the numbers and Latin words in common")
+    sketch_similarity: Share = Field(default=0.35, description="least agreement of two sketches to be verified at all")
+
+    @model_validator(mode="after")
+    def _limits_in_order(self) -> Self:
+        if self.certain < self.similarity:
+            raise ValueError(f"near.certain is {self.certain}, less than near.similarity {self.similarity}")
+        if self.sketch_similarity > self.similarity:
+            raise ValueError(
+                f"near.sketch_similarity is {self.sketch_similarity}, more than near.similarity {self.similarity}:"
+                " a candidate would have to be more alike than a duplicate"
+            )
+        return self
+
+
+class SemanticConfig(Settings):
+    """Drops texts that say the same in other words or another order (embeddings, HDBSCAN, verified)."""
+
+    similarity: Share = Field(default=0.65, description="least cosine similarity of embeddings to the survivor")
+    pairs: Share = Field(default=0.55, description="least Jaccard similarity of character pairs; 0 trusts the embedder")
+    anchors: Share = Field(default=0.5, description="least share of numbers and Latin words in common")
+    dimensions: int = Field(default=50, ge=2, description="principal components that the clustering sees")
+    cell_documents: int = Field(default=4000, ge=10, description="most documents clustered at once")
+
+
+class EmbedderConfig(Settings):
+    """Texts to vectors, for the semantic and domain stages."""
+
+    model: str | None = Field(
+        default=None, description="sentence-transformers name or path; null: fitted to the corpus"
+    )
+    dimensions: int = Field(default=384, ge=2, description="of the fitted embedder, at most")
+    batch_size: int = Field(default=256, ge=1, description="texts embedded at a time")
+    device: str | None = Field(default=None, description="torch device; null picks a GPU when there is one")
+
+
+class DomainConfig(Settings):
+    """Says which domain a text belongs to, from labelled seed texts."""
+
+    seeds: str = Field(description="YAML file {domain: [seed texts]}", min_length=1)
+    keep: Literal["all"] | list[str] = Field(default="all", description="all, or the domains to keep")
+    min_score: Share = Field(default=0.0, description="below this calibrated probability a text's domain is `other`")
+
+
+class CleanConfig(JobConfig):
+    """`danlu clean`: raw files in, a clean corpus out."""
+
+    input: str | list[str] = Field(description="file, folder, glob or URI, or a list of them", min_length=1)
+    text_field: str = Field(default="text", min_length=1, description="column or key of the text")
+    id_field: str = Field(default="id", min_length=1, description="column or key of the id, if there is one")
+    normalise: NormaliseConfig | None = Field(default=NormaliseConfig(), description="mends texts; null leaves them")
+    filters: FilterConfig | None = Field(default=FilterConfig(), description="drops unfit texts; null keeps them")
+    exact: ExactConfig | None = Field(default=ExactConfig(), description="drops exact duplicates; null keeps them")
+    near: NearConfig | None = Field(default=NearConfig(), description="drops near duplicates; null keeps them")
+    semantic: SemanticConfig | None = Field(default=SemanticConfig(), description="drops paraphrases; null keeps them")
+    embedder: EmbedderConfig = Field(default=EmbedderConfig(), description="vectors for semantic and domain")
+    domain: DomainConfig | None = Field(default=None, description="labels texts with domains; null does not")
+    workers: int | None = Field(default=None, ge=1, description="processes at work; null: one for each CPU")
+    shard_documents: int = Field(default=2000, ge=1, description="most documents in a work unit")
+    seed: int = Field(default=0, ge=0, description="of the sample the embedder is fitted to and of the clustering")

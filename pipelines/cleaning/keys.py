@@ -1,0 +1,38 @@
+"""The key by which texts are compared. Only the key is folded this far; the text that is kept stays as it was."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import opencc
+
+_NO_WORD = re.compile(r"[\W_]+")
+DIGEST_BYTES = 16
+
+
+def simplify(text: str) -> str:
+    """Traditional characters to simplified ones."""
+    return _converter().convert(text)
+
+
+def comparison_key(text: str) -> str:
+    """Compatibility forms, case, script, punctuation and spaces folded away: `ＡＢ，開戶` and `ab开户` are one."""
+    folded = unicodedata.normalize("NFKC", text).lower()
+    return _NO_WORD.sub("", simplify(folded))
+
+
+def key_digest(text: str, key: str) -> bytes:
+    """16 bytes, equal for texts with equal keys. A text whose key is empty (only symbols) stands for itself."""
+    return hashlib.blake2b((key or text).encode("utf-8", errors="surrogatepass"), digest_size=DIGEST_BYTES).digest()
+
+
+@cache
+def _converter() -> opencc.OpenCC:
+    import opencc
+
+    return opencc.OpenCC("t2s")

@@ -1,0 +1,139 @@
+"""Write what is kept and what is dropped, shard by shard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from actors.domain_classifier import DomainClassifier
+from danlu.progress import Progress
+from danlu.run_directory import RunDirectory
+from pipelines.cleaning import store
+from pipelines.cleaning.config import CleanConfig, DomainConfig
+from pipelines.cleaning.index import DocumentIndex
+from pipelines.cleaning.layout import Layout, Shard
+from pipelines.cleaning.spread import spread
+from pipelines.cleaning.stages.vectors import read_vectors
+from pipelines.cleaning.survivors import Removal, follow
+
+CLEAN = pa.schema(
+    [
+        ("id", pa.string()),
+        ("text", pa.string()),
+        ("source", pa.string()),
+        ("domain", pa.string()),
+        ("domain_score", pa.float32()),
+        ("quality", pa.float32()),
+    ]
+)
+DROPPED = pa.schema(
+    [
+        ("id", pa.string()),
+        ("source", pa.string()),
+        ("stage", pa.string()),
+        ("reason", pa.string()),
+        ("detail", pa.string()),
+        ("survivor_id", pa.string()),
+        ("similarity", pa.float32()),
+        ("text", pa.string()),
+    ]
+)
+REASONS = {"exact": "exact duplicate", "near": "near duplicate", "semantic": "semantic duplicate"}
+SAMPLE_CHARACTERS = 200
+
+
+@dataclass(frozen=True)
+class ShardPlan:
+    """What to do with the documents of a shard that passed the filters: {row: (stage, survivor id, similarity)}."""
+
+    shard: str
+    duplicates: Mapping[int, tuple[str, str, float]]
+
+
+def write_output(
+    shards: Sequence[Shard],
+    index: DocumentIndex,
+    removals: Mapping[str, Sequence[Removal]],
+    classifier: DomainClassifier | None,
+    config: CleanConfig,
+    run: RunDirectory,
+    progress: Progress,
+) -> None:
+    """Write `clean/` and `dropped/`. Every document that was read is in exactly one of them.
+
+    Args:
+        removals: what each duplicate stage dropped, by stage.
+    """
+    if run.done("output") is not None:
+        return
+    work = WriteShard(Layout(run.uri), classifier, config.domain)
+    with progress.stage("write", sum(shard.documents for shard in shards), "documents") as stage:
+        for documents in spread(work, plan_output(shards, index, removals), config.workers):
+            stage.advance(documents)
+    run.mark_done("output")
+
+
+def plan_output(
+    shards: Sequence[Shard], index: DocumentIndex, removals: Mapping[str, Sequence[Removal]]
+) -> list[ShardPlan]:
+    """A plan for each shard; survivors are followed to the document that stands there in the end."""
+    stage_of = {removal.number: stage for stage, dropped in removals.items() for removal in dropped}
+    duplicates: dict[str, dict[int, tuple[str, str, float]]] = {shard.name: {} for shard in shards}
+    for removal in follow([removal for dropped in removals.values() for removal in dropped]):
+        shard = index.shards[index.shard[removal.number]]
+        survivor = str(index.ids[removal.survivor])
+        row = int(index.row[removal.number])
+        duplicates[shard][row] = (stage_of[removal.number], survivor, removal.similarity)
+    return [ShardPlan(shard.name, duplicates[shard.name]) for shard in shards]
+
+
+@dataclass(frozen=True)
+class WriteShard:
+    """Sorts the documents of a shard into kept and dropped, in the order in which they were read."""
+
+    layout: Layout
+    classifier: DomainClassifier | None
+    domain: DomainConfig | None
+
+    def __call__(self, plan: ShardPlan) -> int:
+        rows = store.read_table(
+            self.layout.texts(plan.shard), ["id", "source", "text", "stage", "reason", "detail", "quality"]
+        ).to_pylist()
+        domains = self._domains(plan.shard)
+        kept: list[dict[str, Any]] = []
+        dropped: list[dict[str, Any]] = []
+        for place, row in enumerate(rows):
+            verdict = self._verdict(place, row, plan, domains)
+            if verdict is None:
+                domain, score = domains.get(place, (None, None))
+                kept.append({**row, "domain": domain, "domain_score": score})
+            else:
+                dropped.append({**row, **verdict, "text": (row["text"] or "")[:SAMPLE_CHARACTERS]})
+        store.write_table(self.layout.clean(plan.shard), pa.Table.from_pylist(kept, CLEAN))
+        store.write_table(self.layout.dropped(plan.shard), pa.Table.from_pylist(dropped, DROPPED))
+        return len(rows)
+
+    def _domains(self, shard: str) -> dict[int, tuple[str, float]]:
+        """{row: (domain, score)} of the embedded documents."""
+        if self.classifier is None or self.domain is None or store.read_facts(self.layout.vectors(shard)) is None:
+            return {}
+        places = store.read_table(self.layout.vectors(shard), ["row"])["row"].to_pylist()
+        names, scores = self.classifier.classify(read_vectors(self.layout, shard), self.domain.min_score)
+        return dict(zip(places, zip(names, scores.tolist(), strict=True), strict=True))
+
+    def _verdict(
+        self, place: int, row: Mapping[str, Any], plan: ShardPlan, domains: Mapping[int, tuple[str, float]]
+    ) -> dict[str, Any] | None:
+        """Why a document is dropped, or None."""
+        if row["stage"] is not None:
+            return {"stage": row["stage"], "reason": row["reason"], "detail": row["detail"]}
+        if place in plan.duplicates:
+            stage, survivor, similarity = plan.duplicates[place]
+            return {"stage": stage, "reason": REASONS[stage], "survivor_id": survivor, "similarity": similarity}
+        if self.domain is None or self.domain.keep == "all" or domains[place][0] in self.domain.keep:
+            return None
+        detail = f"{domains[place][0]} ({domains[place][1]:.0%}), domain.keep is {self.domain.keep}"
+        return {"stage": "domain", "reason": "other domain", "detail": detail}

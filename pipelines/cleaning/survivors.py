@@ -1,0 +1,78 @@
+"""Which document of a group of duplicates stays. Pure.
+
+A connected component is only a candidate: a chain of small changes links documents that have little in common. So the
+best document leads, everything similar enough *to it* is dropped in its favour, and the rest goes through the same
+again. Every dropped document is thus verified against the one that stands for it, and the outcome depends on the
+documents alone, not on the order in which they came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence, Set
+from dataclasses import dataclass
+
+import numpy as np
+
+# (leader, others (n,)) -> (n,) similarities
+Similarity = Callable[[int, np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Removal:
+    """Document `number` is dropped as a duplicate of `survivor`."""
+
+    number: int
+    survivor: int
+    similarity: float
+
+
+def rank(
+    members: np.ndarray,
+    quality: np.ndarray,
+    length: np.ndarray,
+    ids: Sequence[str] | np.ndarray,
+    protected: Set[int] = frozenset(),
+) -> list[int]:
+    """`members` from best to worst: the protected ones, then by quality, length and the smaller id (ids are unique)."""
+
+    def key(member: int) -> tuple[bool, float, int, str]:
+        return member not in protected, -float(quality[member]), -int(length[member]), str(ids[member])
+
+    return sorted(map(int, members), key=key)
+
+
+def choose_survivors(
+    ranked: Sequence[int], similarity: Similarity, least: float, protected: Set[int] = frozenset()
+) -> list[Removal]:
+    """Go through `ranked` (best first); what is at least `least` similar to a survivor is dropped in its favour.
+
+    Args:
+        protected: documents that stand for others already. They are never dropped: what they stand for was compared to
+            them, and to nothing else.
+    """
+    removals: list[Removal] = []
+    rest = np.array(ranked, dtype=np.int64)
+    while len(rest) > 1:
+        leader, others = int(rest[0]), rest[1:]
+        values = similarity(leader, others)
+        close = (values >= least) & ~np.isin(others, list(protected))
+        removals.extend(
+            Removal(int(other), leader, float(value)) for other, value in zip(others[close], values[close], strict=True)
+        )
+        rest = others[~close]
+    return removals
+
+
+def follow(removals: Sequence[Removal]) -> list[Removal]:
+    """The same documents, each with the survivor that stands there in the end and the least similarity on the way.
+
+    Exact duplicates lead on to the survivor of the document that they equal.
+    """
+    direct = {removal.number: removal for removal in removals}
+    followed: list[Removal] = []
+    for removal in removals:
+        end, similarity = removal.survivor, removal.similarity
+        while end in direct:
+            end, similarity = direct[end].survivor, min(similarity, direct[end].similarity)
+        followed.append(Removal(removal.number, end, similarity))
+    return followed

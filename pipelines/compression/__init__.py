@@ -1,0 +1,1 @@
+"""`danlu compress`: a checkpoint becomes small and fast."""

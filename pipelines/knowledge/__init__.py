@@ -1,0 +1,1 @@
+"""`danlu index`: documents become a searchable knowledge base."""

@@ -1,0 +1,223 @@
+"""What `danlu train` can be told."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from actors.networks.build import check_sizes
+from actors.networks.sizes import Architecture, Sizes, preset
+from danlu.config import JobConfig, Settings
+from danlu.errors import NotAvailableError
+
+_DEFAULT_STEPS = 200
+
+
+def _number(value: Any) -> Any:
+    # YAML 1.1 reads 2e-3 (without a dot) as text.
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_number)]
+
+
+class BatchSettings(Settings):
+    """One optimizer step's data, over all workers together."""
+
+    sequences: int = Field(default=16, ge=1, description="sequences per step, over all workers")
+    length: int = Field(default=256, ge=8, description="tokens per packed sequence; longer conversations are cut")
+    micro: int | None = Field(
+        default=None,
+        ge=1,
+        description="sequences per worker and forward pass; less needs less memory; null = all at once",
+    )
+
+
+class ParallelSettings(Settings):
+    """How the work is spread. This version offers data parallelism with ZeRO; the other axes must be 1."""
+
+    data: int = Field(
+        default=1, ge=1, description="workers that share each batch; each takes one CPU (and one GPU on cuda)"
+    )
+    pipeline: int = Field(default=1, ge=1, description="pipeline stages; only 1 in this version")
+    tensor: int = Field(default=1, ge=1, description="tensor-parallel ranks; only 1 in this version")
+    expert: int = Field(default=1, ge=1, description="expert-parallel ranks; only 1 in this version")
+    zero: int = Field(
+        default=0, ge=0, le=3, description="ZeRO stage: shard 1 optimizer states, 2 gradients too, 3 parameters too"
+    )
+
+    @model_validator(mode="after")
+    def _available(self) -> Self:
+        for axis in ("pipeline", "tensor", "expert"):
+            if getattr(self, axis) != 1:
+                raise NotAvailableError(
+                    f"parallel.{axis} is {getattr(self, axis)}",
+                    rule="this version spreads over data-parallel workers only",
+                    fix=f"parallel.{axis}=1, and parallel.zero=3 where the model is too large for one worker",
+                )
+        return self
+
+
+class OptimizerSettings(Settings):
+    """AdamW and its schedule."""
+
+    learning_rate: Number = Field(
+        default=2e-3, gt=0, description="peak; 1e-3..3e-3 for small networks, 1e-5..1e-4 for large"
+    )
+    schedule: Literal["cosine", "constant"] = Field(default="cosine", description="after the warm-up")
+    warmup_steps: int | None = Field(
+        default=None, ge=0, description="linear rise to the peak; null = a twentieth of the steps"
+    )
+    final_share: Number = Field(default=0.1, ge=0, le=1, description="cosine ends at this share of the peak")
+    weight_decay: Number = Field(default=0.01, ge=0, description="on matrices; norms have none")
+    gradient_clipping: Number = Field(
+        default=1.0, ge=0, description="largest norm of a step's gradient; 0 = no clipping"
+    )
+
+
+class TokenizerSettings(Settings):
+    """The byte-level BPE that is trained on the input. With `from`, the checkpoint's tokenizer is used."""
+
+    vocabulary: int = Field(default=4096, ge=300, le=1_000_000, description="most tokens that the tokenizer may have")
+
+
+class TrainConfig(JobConfig):
+    """Train a language model on clean text, or fine-tune one on conversations.
+
+    Text (`text` in parquet or jsonl) is packed into sequences; conversations (`messages` in jsonl) are trained on the
+    assistant's turns only.
+    """
+
+    input: str | list[str] = Field(description="a cleaning run, or parquet/jsonl files, folders or globs")
+    architecture: Architecture | None = Field(
+        default=None, description="dense (Qwen3) or moe (Qwen3-MoE); null = dense, or what `from` is"
+    )
+    size: str | None = Field(default=None, description="a preset: tiny, small, 0.6b, ...; null = tiny without `sizes`")
+    sizes: Sizes | None = Field(default=None, description="explicit sizes instead of a preset")
+    from_: str | None = Field(
+        default=None,
+        alias="from",
+        description="start at this checkpoint: a training run, a folder, or a Hugging Face name",
+    )
+    steps: int | None = Field(
+        default=None, ge=1, description=f"optimizer steps; null = {_DEFAULT_STEPS}, or as `tokens` says"
+    )
+    tokens: int | None = Field(default=None, ge=1, description="token budget instead of `steps` (text only)")
+    batch: BatchSettings = Field(default_factory=BatchSettings, description="data of one step")
+    parallel: ParallelSettings = Field(default_factory=ParallelSettings, description="how the work is spread")
+    precision: Literal["fp32", "bf16"] = Field(default="fp32", description="bf16 keeps fp32 master weights")
+    recompute: bool = Field(
+        default=False, description="recompute activations in the backward pass: less memory, more time"
+    )
+    gradient_compression: Literal["none"] = Field(default="none", description="only none in this version")
+    optimizer: OptimizerSettings = Field(default_factory=OptimizerSettings, description="AdamW and its schedule")
+    tokenizer: TokenizerSettings = Field(default_factory=TokenizerSettings, description="the tokenizer to train")
+    checkpoint_every: int = Field(default=100, ge=1, description="steps between checkpoints (and validations)")
+    validation_share: Number = Field(
+        default=0.01, ge=0, le=0.5, description="share of documents held out, chosen by content"
+    )
+    seed: int = Field(default=0, ge=0, description="of the initial weights and of the order of the data")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="auto: cuda where the machine that starts the job has it"
+    )
+
+    @field_validator("architecture", mode="before")
+    @classmethod
+    def _architecture_available(cls, value: Any) -> Any:
+        if value == "sparse":
+            raise NotAvailableError(
+                "architecture is 'sparse'",
+                rule="this version trains dense (Qwen3) and moe (Qwen3-MoE) networks",
+                fix="architecture=moe activates a part of the network per token",
+            )
+        return value
+
+    @field_validator("gradient_compression", mode="before")
+    @classmethod
+    def _compression_available(cls, value: Any) -> Any:
+        if value == "onebit":
+            raise NotAvailableError(
+                "gradient_compression is 'onebit'", rule="this version sends whole gradients", fix="leave the key out"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        _check_network(self)
+        _check_batch(self)
+        _check_precision(self)
+        wanted = None if self.tokens is None else self._steps_for(self.tokens)
+        if wanted is not None and self.steps not in (None, wanted):
+            raise ValueError(f"steps is {self.steps} and tokens is {self.tokens} (= {wanted} steps): give one of them")
+        return self
+
+    def resolved(self) -> Self:
+        """The config with architecture, sizes, steps, warm-up and micro-batch filled in."""
+        steps = self.total_steps
+        warmup = self.optimizer.warmup_steps
+        optimizer = self.optimizer.model_copy(
+            update={"warmup_steps": max(1, steps // 20) if warmup is None else warmup}
+        )
+        batch = self.batch.model_copy(update={"micro": self.micro_sequences})
+        update: dict[str, Any] = {"steps": steps, "optimizer": optimizer, "batch": batch}
+        if self.from_ is None:
+            update |= {"architecture": self.architecture or "dense", "sizes": self.fresh_sizes()}
+        return self.model_copy(update=update)
+
+    @property
+    def total_steps(self) -> int:
+        """Optimizer steps of the whole run."""
+        if self.steps is not None:
+            return self.steps
+        return _DEFAULT_STEPS if self.tokens is None else self._steps_for(self.tokens)
+
+    @property
+    def micro_sequences(self) -> int:
+        """Sequences per worker and forward pass."""
+        return self.batch.micro or self.batch.sequences // self.parallel.data
+
+    def _steps_for(self, tokens: int) -> int:
+        per_step = self.batch.sequences * self.batch.length
+        return -(-tokens // per_step)
+
+    def fresh_sizes(self) -> Sizes:
+        """The sizes of a network that starts from random weights."""
+        return self.sizes or preset(self.architecture or "dense", self.size or "tiny")
+
+
+def _check_network(config: TrainConfig) -> None:
+    if config.from_ is not None:
+        for key in ("architecture", "size", "sizes"):
+            if getattr(config, key) is not None:
+                raise ValueError(f"{key} and from are both given: the checkpoint in `from` decides the network")
+        if config.tokenizer != TokenizerSettings():
+            raise ValueError("tokenizer and from are both given: the checkpoint's tokenizer is used")
+        return
+    kind = config.architecture or "dense"
+    sizes = config.fresh_sizes()
+    if config.size is not None and sizes != preset(kind, config.size):
+        raise ValueError(f"size is {config.size!r} and sizes differ from that preset: give one of them")
+    check_sizes(kind, sizes)
+    if config.batch.length > sizes.context:
+        raise ValueError(f"batch.length is {config.batch.length}: the network's context is {sizes.context} tokens")
+
+
+def _check_precision(config: TrainConfig) -> None:
+    if config.precision == "bf16" and config.parallel.zero == 0:
+        # Measured: small updates are lost in bf16 weights. DeepSpeed keeps fp32 copies from stage 1 on.
+        raise ValueError("precision is bf16 and parallel.zero is 0: fp32 master weights need parallel.zero=1 or more")
+
+
+def _check_batch(config: TrainConfig) -> None:
+    sequences, workers = config.batch.sequences, config.parallel.data
+    if sequences % workers:
+        raise ValueError(f"batch.sequences is {sequences}: it must be a multiple of parallel.data ({workers})")
+    share = sequences // workers
+    if share % config.micro_sequences:
+        raise ValueError(f"batch.micro is {config.batch.micro}: it must divide the {share} sequences of a worker")

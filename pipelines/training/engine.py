@@ -1,0 +1,94 @@
+"""DeepSpeed: ZeRO, clipping and precision around a network."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING, Any, Literal
+
+from pipelines.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    import torch
+    from deepspeed import DeepSpeedEngine
+    from transformers import PreTrainedModel
+
+_BUCKET_ELEMENTS = 500_000_000  # DeepSpeed's own default
+
+
+def deepspeed_config(config: TrainConfig, parameters: int) -> dict[str, Any]:
+    """DeepSpeed's settings for a network of `parameters` parameters. Everything that changes results is explicit."""
+    # A bucket is allocated whole; one larger than the network is memory for nothing.
+    bucket = min(_BUCKET_ELEMENTS, parameters)
+    return {
+        "train_micro_batch_size_per_gpu": config.micro_sequences,
+        "gradient_accumulation_steps": config.batch.sequences // (config.parallel.data * config.micro_sequences),
+        "gradient_clipping": config.optimizer.gradient_clipping,
+        "bf16": {"enabled": config.precision == "bf16"},
+        "zero_optimization": {
+            "stage": config.parallel.zero,
+            "reduce_bucket_size": bucket,
+            "allgather_bucket_size": bucket,
+        },
+        # torch's AdamW on every device: DeepSpeed's own must be compiled on the spot.
+        "zero_allow_untested_optimizer": True,
+        "zero_force_ds_cpu_optimizer": False,
+        "steps_per_print": sys.maxsize,
+    }
+
+
+def start_engine(config: TrainConfig, model: PreTrainedModel, device: Literal["cpu", "cuda"]) -> DeepSpeedEngine:
+    """Wrap `model`. The torch process group is up, and DS_ACCELERATOR was set before DeepSpeed was imported."""
+    import deepspeed
+
+    _use_plain_collectives()
+    logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
+    if config.parallel.zero == 3:
+        _fetch_experts_together(model)
+    if config.recompute:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    count = sum(parameter.numel() for parameter in model.parameters())
+    engine, *_ = deepspeed.initialize(
+        model=model,
+        optimizer=_optimizer(config, model, device),
+        config=deepspeed_config(config, count),
+        dist_init_required=False,
+    )
+    return engine
+
+
+def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Matrices decay towards zero; norms, which are vectors, do not."""
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return [
+        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+    ]
+
+
+def _fetch_experts_together(model: PreTrainedModel) -> None:
+    """Make each mixture of experts one unit for ZeRO-3: workers visit different experts, so gathers must not be."""
+    from deepspeed.utils import set_z3_leaf_modules
+    from transformers.models.qwen3_moe.modeling_qwen3_moe import Qwen3MoeSparseMoeBlock
+
+    if any(isinstance(module, Qwen3MoeSparseMoeBlock) for module in model.modules()):
+        set_z3_leaf_modules(model, [Qwen3MoeSparseMoeBlock])
+
+
+def _optimizer(config: TrainConfig, model: PreTrainedModel, device: str) -> torch.optim.Optimizer:
+    import torch
+
+    settings = config.optimizer
+    groups = parameter_groups(model, settings.weight_decay)
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.95), fused=device == "cuda")
+
+
+def _use_plain_collectives() -> None:
+    """Keep DeepSpeed from compiling a shared-memory all-reduce on the spot (a minute, and a compiler is needed).
+
+    It builds `deepspeed_shm_comm` on CPUs whenever its table of buildable operations lists it; only inference calls
+    the result. DeepSpeed keeps that table as one dict for edits like this one.
+    """
+    import deepspeed.ops
+
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False

@@ -1,0 +1,146 @@
+"""`danlu train`: text or conversations in, a checkpoint out."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from danlu.errors import ConfigError, InputError
+from danlu.inputs import find_files
+from danlu.progress import Progress
+from danlu.report import Report
+from danlu.resources import require_resources
+from danlu.run_directory import RunDirectory
+from pipelines.training.config import TrainConfig
+from pipelines.training.plan import Device, TrainingPlan
+from pipelines.training.sources import (
+    Kind,
+    conversation_text,
+    detect_kind,
+    input_files,
+    read_conversations,
+    read_texts,
+)
+
+_CHECKPOINT_SUFFIXES = (".json", ".safetensors", ".jinja")
+
+
+def inputs(config: TrainConfig) -> list[str]:
+    """The data, and the files of the checkpoint to start at where it is a local one."""
+    files = input_files(config.input)
+    checkpoint = _checkpoint(config)
+    if checkpoint is not None and Path(checkpoint).is_dir():
+        files += find_files(checkpoint, _CHECKPOINT_SUFFIXES, key="from")
+    return files
+
+
+def resources(config: TrainConfig) -> dict[str, float]:
+    """One CPU per worker, and one GPU each on cuda."""
+    workers = float(config.parallel.data)
+    return {"CPU": workers, "GPU": workers} if _device(config) == "cuda" else {"CPU": workers}
+
+
+def run(config: TrainConfig, run: RunDirectory, progress: Progress) -> Report:
+    """Tokenizer, token files, training, checks: each is skipped when an earlier run finished it."""
+    from pipelines.training.launch import remove_checkpoints, train
+    from pipelines.training.reporting import build_report
+
+    config = config.resolved()
+    began = time.time()
+    _require_cluster(config)
+    files = input_files(config.input)
+    kind = detect_kind(files)
+    if kind == "chat" and config.tokens is not None:
+        raise ConfigError(f"tokens is {config.tokens}", rule="conversations differ in length; give `steps`")
+    checkpoint = _checkpoint(config)
+    vocabulary = _tokenizer(config, kind, files, checkpoint, run, progress)
+    counts = _encode(config, kind, files, vocabulary, run, progress)
+    plan = TrainingPlan(
+        config=config,
+        kind=kind,
+        folder=str(run.local().resolve()),
+        checkpoint=checkpoint,
+        vocabulary=vocabulary,
+        device=_device(config),
+        began=began,
+    )
+    if run.done("train") is None:
+        train(plan, progress)
+        run.mark_done("train")
+    remove_checkpoints(plan)
+    return build_report(plan, counts, progress)
+
+
+def _tokenizer(
+    config: TrainConfig, kind: Kind, files: list[str], checkpoint: str | None, run: RunDirectory, progress: Progress
+) -> int:
+    """Train the tokenizer, or take the checkpoint's; returns how many embeddings it needs."""
+    from pipelines.training.network import check_context
+    from pipelines.training.tokenizer import load_tokenizer, train_tokenizer
+
+    folder = run.local("tokenizer")
+    if (facts := run.done("tokenizer")) is not None:
+        return int(facts["vocabulary"])
+    if checkpoint is None:
+        with progress.stage("tokenizer") as stage:
+            tokenizer = train_tokenizer(_texts(files, kind), config.tokenizer.vocabulary)
+            stage.update(note=f"{len(tokenizer):,} tokens")
+    else:
+        check_context(checkpoint, config.batch.length)
+        tokenizer = load_tokenizer(checkpoint)
+    tokenizer.save_pretrained(folder)
+    run.mark_done("tokenizer", vocabulary=len(tokenizer))
+    return len(tokenizer)
+
+
+def _encode(
+    config: TrainConfig, kind: Kind, files: list[str], vocabulary: int, run: RunDirectory, progress: Progress
+) -> Counter[str]:
+    """Token files of both splits; returns what became of the documents."""
+    from pipelines.training.encoding import EncodingPlan, encode_files
+
+    if (facts := run.done("tokens")) is not None:
+        return Counter(facts)
+    plan = EncodingPlan(kind, str(run.local("tokenizer")), config.batch.length, config.validation_share)
+    with progress.stage("tokens", unit="documents") as stage:
+        counts = encode_files(files, plan, run.local("tokens"), vocabulary, stage)
+    if not counts["train_documents"]:
+        raise InputError(
+            "input has nothing to train on",
+            rule=f"{counts['validation_documents']} rows are held out for validation, and "
+            f"{counts['nothing_to_learn']} have no answer within batch.length={config.batch.length} tokens",
+            fix="lower validation_share, or raise batch.length",
+        )
+    run.mark_done("tokens", **counts)
+    return counts
+
+
+def _texts(files: list[str], kind: Kind) -> Iterator[str]:
+    for file in files:
+        if kind == "text":
+            yield from read_texts(file)
+        else:
+            yield from map(conversation_text, read_conversations(file))
+
+
+def _checkpoint(config: TrainConfig) -> str | None:
+    from pipelines.training.network import find_checkpoint
+
+    return None if config.from_ is None else find_checkpoint(config.from_)
+
+
+def _device(config: TrainConfig) -> Device:
+    if config.device != "auto":
+        return config.device
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _require_cluster(config: TrainConfig) -> None:
+    import ray
+
+    what = f"danlu train with parallel.data={config.parallel.data}"
+    require_resources(resources(config), ray.cluster_resources(), what, fix="lower parallel.data, or use more machines")

@@ -1,0 +1,159 @@
+"""Starting the workers through Ray Train, watching them, and ending them in an orderly way."""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from danlu.errors import DanluError, RunError
+from danlu.progress import Progress
+from pipelines.training.attempts import read_attempts
+from pipelines.training.metrics import latest_metrics
+from pipelines.training.plan import TrainingPlan
+from pipelines.training.worker import train_worker
+
+if TYPE_CHECKING:
+    from ray.train.torch import TorchTrainer
+
+CHECKPOINTS = "checkpoints"
+_RESTARTS = 3
+_KEPT = 2
+_LOOK_EVERY_S = 0.2
+_STOP_WITHIN_S = 60.0
+
+
+def train(plan: TrainingPlan, progress: Progress) -> None:
+    """Run the workers to their end, restarting them up to three times when one dies.
+
+    Raises:
+        RunError: a number was not finite, or the workers failed too often.
+        KeyboardInterrupt: Ctrl-C; the workers have saved their position.
+    """
+    plan.stop_request.parent.mkdir(parents=True, exist_ok=True)
+    plan.stop_request.unlink(missing_ok=True)
+    # Ray Train's controller looks after its workers every 2 s, which would be lost at each start, save and end.
+    os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.5")
+    fit = _Fit(plan)
+    fit.start()
+    try:
+        _watch_start(fit, plan, progress)
+        _watch_steps(fit, plan, progress)
+    except KeyboardInterrupt:
+        progress.say("stopping: the workers save their position (Ctrl-C again to stop without)")
+        # The request stays: workers that outlive this process stop at their next step.
+        plan.stop_request.touch()
+        fit.ended.wait(_STOP_WITHIN_S)
+        raise
+    _judge(fit, plan)
+
+
+class _Fit(threading.Thread):
+    """`TorchTrainer.fit` beside the main thread: on the main thread it would turn Ctrl-C into exit code 0."""
+
+    def __init__(self, plan: TrainingPlan) -> None:
+        super().__init__(name="ray-train", daemon=True)
+        self._plan = plan
+        self.outcome: Any = None  # an Outcome, once there is one
+        self.error: Exception | None = None
+        # Not `join`: interrupted by Ctrl-C, it takes a running thread for an ended one in Python 3.11 and 3.12.
+        self.ended = threading.Event()
+
+    def run(self) -> None:
+        try:
+            result: Any = _trainer(self._plan).fit()  # Ray's types still know the first version's result
+            self.outcome = result.return_value
+        except Exception as error:  # whatever it is, the main thread raises it again
+            self.error = error
+        finally:
+            self.ended.set()
+
+
+def _trainer(plan: TrainingPlan) -> TorchTrainer:
+    from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
+    from ray.train.torch import TorchConfig, TorchTrainer
+
+    resources = {"CPU": 1.0, "GPU": 1.0} if plan.device == "cuda" else {"CPU": 1.0}
+    loop: Any = train_worker  # typed as returning nothing, while Ray Train hands on what it returns
+    return TorchTrainer(
+        loop,
+        train_loop_config={"plan": plan},
+        torch_config=TorchConfig(backend="nccl" if plan.device == "cuda" else "gloo"),
+        scaling_config=ScalingConfig(
+            num_workers=plan.config.parallel.data, use_gpu=plan.device == "cuda", resources_per_worker=resources
+        ),
+        run_config=RunConfig(
+            # The same path and name again: Ray Train continues from the checkpoints it finds there.
+            storage_path=plan.folder,
+            name=CHECKPOINTS,
+            failure_config=FailureConfig(max_failures=_RESTARTS),
+            checkpoint_config=CheckpointConfig(num_to_keep=_KEPT),
+        ),
+    )
+
+
+def _watch_start(fit: _Fit, plan: TrainingPlan, progress: Progress) -> None:
+    before = len(read_attempts(plan.attempts))
+    with progress.stage(f"start {plan.config.parallel.data} workers") as stage:
+        while not fit.ended.is_set() and len(read_attempts(plan.attempts)) == before:
+            fit.ended.wait(_LOOK_EVERY_S)
+            stage.update()
+
+
+def _watch_steps(fit: _Fit, plan: TrainingPlan, progress: Progress) -> None:
+    attempts = read_attempts(plan.attempts)
+    base = attempts[-1].step if attempts else 0
+    if base:
+        progress.say(f"train: continues from step {base}")
+    steps = plan.config.total_steps
+    with progress.stage("train", steps - base, "steps") as stage:
+        while not fit.ended.is_set():
+            fit.ended.wait(_LOOK_EVERY_S)
+            row = latest_metrics(plan.metrics)
+            if row is not None and row.step > base:
+                speed = f"{row.tokens_per_s:,.0f} tokens/s"
+                stage.update(row.step - base, note=f"step {row.step}/{steps}, loss {row.loss:.3f}, {speed}")
+            restarted = read_attempts(plan.attempts)[len(attempts) :]
+            for attempt in restarted:
+                progress.say(f"train: a worker was lost; all continue from step {attempt.step}")
+            attempts += restarted
+
+
+def _judge(fit: _Fit, plan: TrainingPlan) -> None:
+    if fit.error is not None:
+        raise _explained(fit.error, plan) from fit.error
+    assert fit.outcome is not None  # every worker returns one
+    if fit.outcome.reason == "interrupted":
+        raise RunError(f"training was asked to stop after step {fit.outcome.step}", fix="the same command continues")
+    if fit.outcome.reason == "not_finite":
+        raise RunError(
+            f"training stopped at step {fit.outcome.step}",
+            rule=f"{fit.outcome.detail}; the learning rate peaks at {plan.config.optimizer.learning_rate:g}",
+            fix="choose another output with a lower optimizer.learning_rate or a longer optimizer.warmup_steps",
+        )
+
+
+def _explained(error: Exception, plan: TrainingPlan) -> Exception:
+    """The first worker's error in one message."""
+    failures = getattr(error, "worker_failures", {})
+    for rank, failure in sorted(failures.items()):
+        cause = getattr(failure, "cause", None) or failure
+        if isinstance(cause, DanluError):
+            return cause
+        lines = [line for line in str(failure).splitlines() if line.strip()] or [type(failure).__name__]
+        return RunError(
+            f"training failed on worker {rank} of {plan.config.parallel.data}, after {_RESTARTS} restarts",
+            rule=lines[-1].strip(),
+            fix="the same command continues from the last checkpoint once the cause is mended",
+        )
+    return error
+
+
+def remove_checkpoints(plan: TrainingPlan) -> None:
+    """Free what only a resumed run would need."""
+    import shutil
+
+    with suppress(FileNotFoundError):
+        shutil.rmtree(Path(plan.folder, CHECKPOINTS))

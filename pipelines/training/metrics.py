@@ -1,0 +1,81 @@
+"""metrics.jsonl: one line per step, no step twice, also after a restart."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+METRICS_FILE = "metrics.jsonl"
+_TAIL_BYTES = 4096
+
+
+@dataclass(frozen=True)
+class StepMetrics:
+    """What is known of one step.
+
+    Attributes:
+        step: optimizer steps done, this one included.
+        loss: mean cross entropy of the step's targets, in nats.
+        tokens: tokens read since the start of training, padding left out.
+        tokens_per_s: of this step, over all workers.
+        gradient_norm: before clipping.
+        router_loss: load-balancing loss (moe only; experts per token at perfect balance, more otherwise).
+        validation_loss: where it was measured.
+    """
+
+    step: int
+    loss: float
+    tokens: int
+    tokens_per_s: float
+    learning_rate: float
+    gradient_norm: float | None = None
+    router_loss: float | None = None
+    validation_loss: float | None = None
+
+
+def append_metrics(file: Path, row: StepMetrics) -> None:
+    """Add one step."""
+    values = {key: value for key, value in asdict(row).items() if value is not None}
+    with open(file, "a", encoding="utf-8") as stream:
+        stream.write(json.dumps(values) + "\n")
+
+
+def read_metrics(file: Path) -> list[StepMetrics]:
+    """All whole lines; what a killed process left half written is passed over."""
+    if not file.exists():
+        return []
+    return [row for line in file.read_text(encoding="utf-8").splitlines() if (row := _parse(line)) is not None]
+
+
+def rewind_metrics(file: Path, step: int) -> None:
+    """Forget everything after `step`: it is about to be done again."""
+    kept = [row for row in read_metrics(file) if row.step <= step]
+    part = file.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    part.touch()
+    for row in kept:
+        append_metrics(part, row)
+    part.replace(file)
+
+
+def latest_metrics(file: Path) -> StepMetrics | None:
+    """The last whole line, without reading the rest."""
+    try:
+        with open(file, "rb") as stream:
+            size = stream.seek(0, os.SEEK_END)
+            stream.seek(max(0, size - _TAIL_BYTES))
+            lines = stream.read().decode("utf-8", "replace").splitlines()
+    except FileNotFoundError:
+        return None
+    return next((row for line in reversed(lines) if (row := _parse(line)) is not None), None)
+
+
+def _parse(line: str) -> StepMetrics | None:
+    try:
+        values: dict[str, Any] = json.loads(line)
+        return StepMetrics(**values)
+    except (json.JSONDecodeError, TypeError):
+        return None

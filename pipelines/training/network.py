@@ -1,0 +1,65 @@
+"""The network to train: new, or from a checkpoint."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from actors.networks.build import build_config
+from danlu.errors import InputError
+from danlu.inputs import find_artifact
+from pipelines.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+def find_checkpoint(location: str) -> str:
+    """The absolute folder that `from` names (a training run or a checkpoint folder), or the Hugging Face name itself.
+
+    Raises:
+        InputError: it is neither.
+    """
+    folder = Path(find_artifact(location, "checkpoint"))
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise InputError(f"from is {location!r}", rule="the folder holds no checkpoint (no config.json)")
+        return str(folder.resolve())
+    if _HUB_NAME.fullmatch(location):
+        return location
+    raise InputError(f"from is {location!r}", rule="no such folder", fix="give a finished training run")
+
+
+def check_context(checkpoint: str, length: int) -> None:
+    """Raise unless the checkpoint's network can read sequences of `length` tokens.
+
+    Raises:
+        InputError: the sequences are too long, or no network of this name can be had.
+    """
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(checkpoint)
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        fix = "check the path; a Hugging Face model must be in the local cache or within reach"
+        raise InputError(f"from is {checkpoint!r}", rule=reason, fix=fix) from None
+    longest = getattr(config, "max_position_embeddings", None)
+    if longest is not None and length > longest:
+        raise InputError(f"batch.length is {length}", rule=f"the context of {checkpoint} is {longest} tokens")
+
+
+def make_network(config: TrainConfig, checkpoint: str | None, vocabulary: int) -> PreTrainedModel:
+    """The network with its first weights in fp32: random by `config.seed`, or those of `checkpoint`."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    if checkpoint is not None:
+        return AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32)
+    assert config.architecture is not None and config.sizes is not None  # the config is resolved
+    torch.manual_seed(config.seed)
+    shape = build_config(config.architecture, config.sizes, vocabulary)
+    return AutoModelForCausalLM.from_config(shape, dtype=torch.float32)

@@ -1,0 +1,75 @@
+"""What the driver tells each worker, where both find each other's files, and what a worker answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pipelines.training.config import TrainConfig
+from pipelines.training.metrics import METRICS_FILE
+from pipelines.training.sources import Kind
+
+Device = Literal["cpu", "cuda"]
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """A run, fully decided.
+
+    Attributes:
+        config: resolved.
+        folder: the run directory, absolute and seen by all workers.
+        checkpoint: a folder or Hugging Face name to start at, or None for random weights.
+        vocabulary: token embeddings of a new network.
+        began: when the run began, in seconds since 1970.
+    """
+
+    config: TrainConfig
+    kind: Kind
+    folder: str
+    checkpoint: str | None
+    vocabulary: int
+    device: Device
+    began: float
+
+    @property
+    def tokenizer(self) -> Path:
+        return Path(self.folder, "tokenizer")
+
+    @property
+    def tokens(self) -> Path:
+        return Path(self.folder, "tokens")
+
+    @property
+    def metrics(self) -> Path:
+        return Path(self.folder, METRICS_FILE)
+
+    @property
+    def attempts(self) -> Path:
+        """One line per start of the workers."""
+        return Path(self.folder, "_state", "attempts.jsonl")
+
+    @property
+    def stop_request(self) -> Path:
+        """While this file exists, workers save and stop at their next step."""
+        return Path(self.folder, "_state", "stop")
+
+    @property
+    def probe(self) -> Path:
+        """Some tokens and the trained network's logits for them."""
+        return Path(self.folder, "_state", "probe.npz")
+
+    @property
+    def result(self) -> Path:
+        """The finished checkpoint in Hugging Face form."""
+        return Path(self.folder, "checkpoint")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How training ended after `step` steps; `not_finite` says which number was not."""
+
+    reason: Literal["finished", "interrupted", "not_finite"]
+    step: int
+    detail: str = ""

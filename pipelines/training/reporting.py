@@ -1,0 +1,131 @@
+"""The report of a training run."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+from danlu.progress import Progress
+from danlu.report import Check, Lines, Report, Scalar, Section, Table
+from pipelines.training.attempts import read_attempts
+from pipelines.training.export import logit_difference
+from pipelines.training.metrics import StepMetrics, read_metrics
+from pipelines.training.plan import TrainingPlan
+
+_CURVE_POINTS = 400
+
+
+def build_report(plan: TrainingPlan, counts: Counter[str], progress: Progress) -> Report:
+    """Figures, checks and curves of a finished training run."""
+    rows = read_metrics(plan.metrics)
+    with progress.stage("check the checkpoint") as stage:
+        difference, allowed = logit_difference(plan)
+        stage.update(note=f"logits differ by {difference:.1e}")
+    checks = [
+        _steps_check(rows, plan.config.total_steps),
+        _loss_check(rows),
+        Check(
+            name="the checkpoint gives the trained network's logits in plain transformers",
+            held=difference <= allowed,
+            detail=f"largest difference {difference:.1e}, allowed {allowed:.1e}",
+        ),
+    ]
+    sections: list[Section] = [_loss_curve(rows), _speed_curve(rows), _layout(plan)]
+    return Report(job="train", figures=_figures(plan, rows, counts), checks=checks, sections=sections)
+
+
+def _figures(plan: TrainingPlan, rows: list[StepMetrics], counts: Counter[str]) -> dict[str, Scalar]:
+    last, attempts = rows[-1], read_attempts(plan.attempts)
+    validation = next((row.validation_loss for row in reversed(rows) if row.validation_loss is not None), None)
+    first = next((row for row in rows if row.step == attempts[0].step + 1), rows[0])
+    figures: dict[str, Scalar] = {
+        "parameters": _parameters(plan),
+        "vocabulary": plan.vocabulary,
+        "train_documents": counts["train_documents"],
+        "validation_documents": counts["validation_documents"],
+        "steps": last.step,
+        "tokens": last.tokens,
+        "final_loss": _final_loss(rows),
+        "validation_loss": validation,
+        "validation_perplexity": None if validation is None else math.exp(min(validation, 50.0)),
+        "tokens_per_s": _median_speed(rows),
+        "first_step_s": attempts[0].seconds + first.tokens / (attempts[0].step + 1) / first.tokens_per_s,
+        "restarts": len(attempts) - 1,
+    }
+    if plan.kind == "chat":
+        figures |= {
+            "shortened_conversations": counts["shortened"],
+            "left_out_conversations": counts["nothing_to_learn"],
+        }
+    return figures
+
+
+def _parameters(plan: TrainingPlan) -> int:
+    """What the saved checkpoint holds; tied embeddings count once."""
+    from safetensors import safe_open
+
+    total = 0
+    for file in sorted(plan.result.glob("*.safetensors")):
+        with safe_open(file, framework="numpy") as weights:
+            total += sum(math.prod(weights.get_slice(name).get_shape()) for name in weights.keys())  # noqa: SIM118
+    return total
+
+
+def _steps_check(rows: list[StepMetrics], steps: int) -> Check:
+    found = [row.step for row in rows]
+    return Check(
+        name="metrics hold every step once",
+        held=found == list(range(1, steps + 1)),
+        detail=f"{len(found)} lines for {steps} steps",
+    )
+
+
+def _loss_check(rows: list[StepMetrics]) -> Check:
+    first, final = rows[0].loss, _final_loss(rows)
+    return Check(name="the loss went down", held=final < first, detail=f"{first:.3f} at step 1, {final:.3f} at the end")
+
+
+def _final_loss(rows: list[StepMetrics]) -> float:
+    """Mean over the last twentieth of the steps: single steps are noisy."""
+    tail = rows[-max(1, len(rows) // 20) :]
+    return sum(row.loss for row in tail) / len(tail)
+
+
+def _median_speed(rows: list[StepMetrics]) -> float:
+    speeds = sorted(row.tokens_per_s for row in rows)
+    return speeds[len(speeds) // 2]
+
+
+def _thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    stride = max(1, math.ceil(len(points) / _CURVE_POINTS))
+    return points[::stride] if not points or points[-1] in points[::stride] else [*points[::stride], points[-1]]
+
+
+def _loss_curve(rows: list[StepMetrics]) -> Lines:
+    series = {"training": _thinned([(row.step, row.loss) for row in rows])}
+    validation = [(float(row.step), row.validation_loss) for row in rows if row.validation_loss is not None]
+    if validation:
+        series["validation"] = validation
+    return Lines(title="Loss", x_label="step", y_label="cross entropy (nats per token)", series=series)
+
+
+def _speed_curve(rows: list[StepMetrics]) -> Lines:
+    series = {"all workers": _thinned([(row.step, row.tokens_per_s) for row in rows])}
+    return Lines(title="Speed", x_label="step", y_label="tokens per second", series=series)
+
+
+def _layout(plan: TrainingPlan) -> Table:
+    config = plan.config
+    start = plan.checkpoint or f"random weights, seed {config.seed}"
+    rows: list[list[Scalar]] = [
+        ["start", start],
+        ["workers", config.parallel.data],
+        ["ZeRO stage", config.parallel.zero],
+        ["device", plan.device],
+        ["precision", config.precision],
+        ["sequences per step", config.batch.sequences],
+        ["sequences per worker and pass", config.micro_sequences],
+        ["longest sequence (tokens)", config.batch.length],
+        ["recompute", config.recompute],
+    ]
+    return Table(title="Layout", columns=["what", "value"], rows=rows)

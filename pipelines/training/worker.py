@@ -1,0 +1,102 @@
+"""What each Ray Train worker runs."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from pipelines.training.attempts import Attempt, append_attempt
+from pipelines.training.plan import Outcome, TrainingPlan
+
+if TYPE_CHECKING:
+    from deepspeed import DeepSpeedEngine
+
+    from pipelines.training.checkpoints import Position
+    from pipelines.training.loop import TrainingLoop
+
+_VALIDATION_BATCHES = 20
+
+
+def train_worker(settings: dict[str, Any]) -> Outcome:
+    """Train this worker's part of `settings["plan"]`, from the latest checkpoint on, and export the result."""
+    plan: TrainingPlan = settings["plan"]
+    _prepare_process(plan)
+    if _asked_to_stop(plan):
+        return Outcome("interrupted", 0)
+    from ray.train import get_context
+
+    from pipelines.training.checkpoints import restore_position, save_position
+    from pipelines.training.export import export_checkpoint
+    from pipelines.training.metrics import rewind_metrics
+
+    context = get_context()
+    loop = make_loop(plan, context.get_world_rank(), context.get_world_size(), save_position)
+    position = restore_position(loop.engine)
+    _note_attempt(plan, position.step, loop.rank, loop.workers)
+    if loop.rank == 0:
+        rewind_metrics(plan.metrics, position.step)
+    outcome = loop.run(position)
+    if outcome.reason == "finished":
+        export_checkpoint(loop.engine, plan, loop.samples.step(0)[-1].inputs, loop.rank)
+    loop.engine.destroy()
+    return outcome
+
+
+def _prepare_process(plan: TrainingPlan) -> None:
+    """Before torch and DeepSpeed are imported: which accelerator, how many threads."""
+    # Otherwise DeepSpeed takes a GPU wherever it sees one.
+    os.environ["DS_ACCELERATOR"] = plan.device
+    import torch
+    from ray.train import get_context
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    torch.set_num_threads(max(1, cores // get_context().get_local_world_size()))
+
+
+def _asked_to_stop(plan: TrainingPlan) -> bool:
+    """Whether any worker sees a request to stop: all must agree, or one would wait for the others."""
+    import torch
+
+    from pipelines.training.losses import sum_over_workers
+
+    seen = torch.tensor([float(plan.stop_request.exists())], device=plan.device)
+    return sum_over_workers(seen).item() > 0
+
+
+def make_loop(
+    plan: TrainingPlan, rank: int, workers: int, save: Callable[[DeepSpeedEngine, Position], None]
+) -> TrainingLoop:
+    """The loop of worker `rank`, with its network under DeepSpeed; the process group is up."""
+    from pipelines.training.batches import open_samples, validation_samples
+    from pipelines.training.engine import start_engine
+    from pipelines.training.loop import TrainingLoop
+    from pipelines.training.network import make_network
+    from pipelines.training.token_store import TokenStore
+
+    config = plan.config
+    sequences, length = config.batch.sequences, config.batch.length
+    model = make_network(config, plan.checkpoint, plan.vocabulary)
+    engine = start_engine(config, model, plan.device)
+    at_most = _VALIDATION_BATCHES * sequences
+    return TrainingLoop(
+        plan=plan,
+        engine=engine,
+        samples=open_samples(TokenStore(plan.tokens / "train"), plan.kind, sequences, length, config.seed),
+        validation=validation_samples(TokenStore(plan.tokens / "validation"), plan.kind, length, at_most),
+        save=partial(save, engine),
+        rank=rank,
+        workers=workers,
+    )
+
+
+def _note_attempt(plan: TrainingPlan, step: int, rank: int, workers: int) -> None:
+    """Tell the driver who starts where: the process ids of all workers, and the step they continue from."""
+    import torch.distributed as dist
+
+    processes: list[Any] = [None] * workers
+    dist.all_gather_object(processes, os.getpid())
+    if rank == 0:
+        append_attempt(plan.attempts, Attempt(step, time.time() - plan.began, processes))

@@ -1,0 +1,1 @@
+"""`danlu understand`: annotated utterances to an intent and slot model."""

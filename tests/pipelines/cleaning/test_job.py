@@ -1,0 +1,235 @@
+"""The whole job on real files and a real Ray."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from danlu.config import load_config
+from danlu.errors import ConfigError, InputError, NotAvailableError
+from danlu.progress import Progress
+from danlu.report import Report
+from danlu.run_directory import RunDirectory
+from examples.raw_documents import generate
+from pipelines.cleaning import job
+from pipelines.cleaning.config import CleanConfig
+from pipelines.cleaning.score import score_against_truth
+
+pytestmark = pytest.mark.usefixtures("ray_local")
+
+SENTENCES = [
+    "银行卡丢失后请先在手机上挂失以免被人盗用。", "随后带着身份证到任意网点补办并填写申请表。",
+    "新卡大约三个工作日寄到而旧卡立即失效。", "余额和定期存款会自动转到新卡上不用操心。",
+    "手机流量用完以后网速会降低直到下个月。", "套餐可以在应用里随时更换而次月才生效。",
+    "出国前记得开通漫游并查询当地的资费标准。", "宽带师傅上门之前会打电话约好时间地点。",
+    "账单每月一号发出并且支持自动扣款功能。", "积分可以换话费也可以换商城里的小礼物。",
+]  # fmt: skip
+
+
+def document(number: int) -> str:
+    """One of 90 different texts that share no more than a sentence in three."""
+    picks = [SENTENCES[(number * step + shift) % 10] for step, shift in ((1, 0), (3, 1), (7, 2))]
+    return "".join(picks) + f"本条编号{number * 7919}，由客服{number % 7}组整理于{2000 + number}年。"
+
+
+def clean(output: Path, *settings: str, **kwargs: Any) -> Report:
+    config = load_config(CleanConfig, None, [f"output={output}", *settings])
+    stream = kwargs.get("stream") or io.StringIO()
+    with RunDirectory.open("clean", config, job.inputs(config)) as run:
+        report = job.run(config, run, Progress(stream))
+        run.finish(report)
+    return report
+
+
+def rows(run: Path, folder: str) -> dict[str, dict[str, Any]]:
+    found = [row for file in sorted((run / folder).glob("*.parquet")) for row in pq.read_table(file).to_pylist()]
+    assert len({row["id"] for row in found}) == len(found)
+    return {row["id"]: row for row in found}
+
+
+def contents(run: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(run)): p.read_bytes() for f in ("clean", "dropped") for p in sorted((run / f).iterdir())}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("corpus") / "raw"
+    return folder, generate(folder, documents=400, seed=3)
+
+
+@pytest.fixture(scope="module")
+def whole_run(corpus: tuple[Path, Path], examples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("whole") / "run"
+    seeds = f"domain.seeds={examples / 'domains.yaml'}"
+    clean(output, f"input={corpus[0]}", "workers=2", "shard_documents=60", seeds)
+    return output
+
+
+def test_it_drops_what_the_truth_says(corpus: tuple[Path, Path], whole_run: Path) -> None:
+    score = score_against_truth(str(whole_run), str(corpus[1]))
+    assert score["precision"] >= 0.99
+    assert score["recall"] >= 0.95
+    assert min(score["recall_by_reason"].values()) >= 0.8
+    assert score["dropped_by_stage"]["semantic"] > 0
+
+
+def test_every_survivor_of_a_duplicate_is_kept(whole_run: Path) -> None:
+    kept, dropped = rows(whole_run, "clean"), rows(whole_run, "dropped")
+    assert not kept.keys() & dropped.keys()
+    survivors = [row["survivor_id"] for row in dropped.values() if row["stage"] in ("exact", "near", "semantic")]
+    assert survivors
+    assert set(survivors) <= kept.keys()
+    assert all(row["similarity"] >= 0.5 for row in dropped.values() if row["survivor_id"])
+
+
+def test_what_is_kept_has_a_domain_and_a_quality(whole_run: Path) -> None:
+    kept = rows(whole_run, "clean").values()
+    assert all(0 <= row["quality"] <= 1 and 0 <= row["domain_score"] <= 1 and row["domain"] for row in kept)
+    assert len(Counter(row["domain"] for row in kept)) >= 5
+
+
+def test_the_report_says_what_happened(whole_run: Path) -> None:
+    report = json.loads((whole_run / "report.json").read_text(encoding="utf-8"))
+    assert all(check["held"] for check in report["checks"])
+    assert report["figures"]["documents"] == 400
+    assert report["figures"]["unknown_token_share"] < 0.1
+    titles = {section["title"] for section in report["sections"]}
+    assert {"Documents left after each stage", "Why documents were dropped", "Duplicates side by side"} <= titles
+    assert (whole_run / "report.html").stat().st_size > 5000
+
+
+def test_one_worker_and_two_write_the_same_bytes(
+    corpus: tuple[Path, Path], whole_run: Path, examples: Path, tmp_path: Path
+) -> None:
+    seeds = f"domain.seeds={examples / 'domains.yaml'}"
+    clean(tmp_path / "run", f"input={corpus[0]}", "workers=1", "shard_documents=60", seeds)
+    assert contents(tmp_path / "run") == contents(whole_run)
+
+
+def test_cleaning_a_clean_corpus_finds_no_more_duplicates(whole_run: Path, tmp_path: Path) -> None:
+    clean(tmp_path / "run", f"input={whole_run / 'clean'}", "semantic=null")
+    again = rows(tmp_path / "run", "dropped")
+    assert not [row for row in again.values() if row["stage"] in ("exact", "near")]
+
+
+def test_bad_rows_are_dropped_with_their_reason_and_none_is_lost(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    good = [{"id": f"g{n}", "text": document(n)} for n in range(12)]
+    bad = ['{"id": "null", "text": null}', "{broken", '{"id": "g3", "text": "' + document(30) + '"}']
+    (raw / "a.jsonl").write_text("\n".join([*map(json.dumps, good), *bad]), encoding="utf-8")
+    (raw / "empty.txt").write_bytes(b"")
+    (raw / "picture.txt").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x01" * 30)
+    (raw / "old.txt").write_bytes(document(40).encode("gb18030"))
+    packed = gzip.compress("".join(json.dumps({"text": document(n)}) + "\n" for n in range(50, 60)).encode())
+    (raw / "cut.jsonl.gz").write_bytes(packed[:-40])
+    report = clean(tmp_path / "run", f"input={raw}", "semantic=null", "near=null")
+    kept, dropped = rows(tmp_path / "run", "clean"), rows(tmp_path / "run", "dropped")
+    reasons = {row["id"]: (row["reason"], row["detail"]) for row in dropped.values()}
+    assert reasons["null"] == ("unreadable", "'text' is null")
+    assert "not JSON" in reasons["a.jsonl#13"][1]
+    assert "encoding" in reasons["picture.txt#0"][1]
+    assert any("damaged" in detail for _, detail in reasons.values())
+    assert kept["g3~2"]["text"] == document(30)
+    assert kept["old.txt#0"]["text"] == document(40)
+    assert report.figures["renamed_ids"] == 1
+    assert report.held
+
+
+def test_when_nothing_is_left_a_check_says_why(tmp_path: Path) -> None:
+    english = "Please keep the receipt, because the warranty is only valid with the proof of purchase of this month."
+    (tmp_path / "a.txt").write_text(f"{english}\n{english} Thank you for that.\n", encoding="utf-8")
+    report = clean(tmp_path / "run", f"input={tmp_path / 'a.txt'}")
+    assert not report.held
+    (failed,) = [check for check in report.checks if not check.held]
+    assert "language" in failed.detail
+    assert "filters.languages is ['zh']" in failed.detail
+    assert rows(tmp_path / "run", "clean") == {}
+
+
+def test_only_the_domains_asked_for_are_kept(tmp_path: Path, examples: Path) -> None:
+    texts = [document(n) for n in range(20)]
+    (tmp_path / "a.txt").write_text("\n".join(texts), encoding="utf-8")
+    settings = [f"domain.seeds={examples / 'domains.yaml'}", "domain.keep=[banking]", "near=null", "semantic=null"]
+    clean(tmp_path / "run", f"input={tmp_path / 'a.txt'}", *settings)
+    kept, dropped = rows(tmp_path / "run", "clean"), rows(tmp_path / "run", "dropped")
+    assert len(kept) + len(dropped) == 20
+    assert {row["domain"] for row in kept.values()} <= {"banking"}
+    assert {row["stage"] for row in dropped.values()} <= {"domain"}
+    assert all("domain.keep" in row["detail"] for row in dropped.values())
+
+
+def _write_csv(folder: Path) -> list[str]:
+    (folder / "a.csv").write_text("id,content\n1,甲\n", encoding="utf-8")
+    return [f"input={folder / 'a.csv'}"]
+
+
+def _write_warc(folder: Path) -> list[str]:
+    (folder / "a.warc.gz").write_bytes(b"x")
+    return [f"input={folder}"]
+
+
+def _write_docx(folder: Path) -> list[str]:
+    (folder / "a.docx").write_bytes(b"x")
+    return [f"input={folder}"]
+
+
+def _write_blank(folder: Path) -> list[str]:
+    (folder / "a.txt").write_bytes(b"\n\n")
+    return [f"input={folder}"]
+
+
+def _write_domains(folder: Path) -> list[str]:
+    (folder / "a.txt").write_text(document(1), encoding="utf-8")
+    (folder / "seeds.yaml").write_text("a: [x, y]\nb: [z, w]\n", encoding="utf-8")
+    return [f"input={folder / 'a.txt'}", f"domain.seeds={folder / 'seeds.yaml'}", "domain.keep=[c]"]
+
+
+@pytest.mark.parametrize(
+    ("write", "error", "message"),
+    [
+        (_write_csv, InputError, r"text_field is 'text'.*'id', 'content'"),
+        (_write_warc, NotAvailableError, "WARC"),
+        (_write_docx, InputError, r"no file ending with .*\.jsonl"),
+        (_write_blank, InputError, "hold no document"),
+        (_write_domains, ConfigError, "'c' is none of a, b, other"),
+    ],
+)
+def test_input_that_cannot_work_is_refused(
+    write: Callable[[Path], list[str]], error: type[Exception], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(error, match=message):
+        clean(tmp_path / "run", *write(tmp_path))
+
+
+def test_progress_has_a_line_for_each_stage(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("\n".join(document(n) for n in range(5)), encoding="utf-8")
+    stream = io.StringIO()
+    clean(tmp_path / "run", f"input={tmp_path / 'a.txt'}", "semantic=null", stream=stream)
+    for line in (
+        "read · 1 files",
+        "filter · 5 documents",
+        "exact duplicates",
+        "near duplicates",
+        "write · 5 documents",
+    ):
+        assert line in stream.getvalue()
+
+
+def test_a_run_in_an_object_store(tmp_path: Path) -> None:
+    """Ray's workers are other processes, so the store is a folder that is addressed by a URI."""
+    (tmp_path / "a.txt").write_text("\n".join(document(n) for n in range(5)), encoding="utf-8")
+    config = load_config(
+        CleanConfig, None, [f"input=file://{tmp_path}/a.txt", f"output=file://{tmp_path}/run", "semantic=null"]
+    )
+    with RunDirectory.open("clean", config, job.inputs(config)) as run:
+        assert job.run(config, run, Progress(io.StringIO())).held
+    assert len(rows(tmp_path / "run", "clean")) == 5

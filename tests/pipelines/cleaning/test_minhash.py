@@ -1,0 +1,85 @@
+"""Sketches, bands, and the pairs they find."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.cleaning.minhash import (
+    BANDS,
+    SKETCH_SIZE,
+    band_keys,
+    candidate_pairs,
+    estimate_jaccard,
+    jaccard,
+    shingles,
+    sketch,
+)
+
+
+def _sets(similarity: float, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two sets of random hashes with the given Jaccard similarity."""
+    common = round(2 * size * similarity / (1 + similarity))
+    values = np.random.default_rng(seed).integers(0, 2**63, 2 * size, dtype=np.uint64)
+    return np.unique(values[:size]), np.unique(np.concatenate([values[:common], values[size : 2 * size - common]]))
+
+
+@given(st.text(max_size=80))
+def test_shingles_are_those_of_a_plain_set(text: str) -> None:
+    plain = {text[i : i + 5] for i in range(max(len(text) - 4, 1))} if text else set()
+    assert len(shingles(text)) == len(plain)
+
+
+def test_equal_texts_have_equal_sketches_and_an_empty_one_none() -> None:
+    assert (sketch(shingles("手机流量不够用")) == sketch(shingles("手机流量不够用"))).all()
+    assert len(shingles("")) == 0
+    assert (sketch(shingles("")) == np.iinfo(np.uint32).max).all()
+
+
+def test_a_long_text_is_sketched_in_blocks() -> None:
+    hashes = _sets(0.5, 20_000, 1)[0]
+    parts = [sketch(part) for part in np.array_split(hashes, 3)]
+    assert (sketch(hashes) == np.minimum.reduce(parts)).all()
+
+
+@pytest.mark.parametrize("similarity", [0.2, 0.5, 0.8])
+def test_agreement_of_sketches_estimates_jaccard(similarity: float) -> None:
+    estimates = []
+    for seed in range(40):
+        a, b = _sets(similarity, 500, seed)
+        assert jaccard(a, b) == pytest.approx(similarity, abs=0.01)
+        estimates.append(estimate_jaccard(sketch(a), sketch(b)[None])[0])
+    standard_error = (similarity * (1 - similarity) / SKETCH_SIZE) ** 0.5
+    assert np.mean(estimates) == pytest.approx(similarity, abs=4 * standard_error / 40**0.5)
+    assert np.std(estimates) < 1.5 * standard_error
+
+
+def test_pairs_at_half_similarity_are_found_and_strangers_are_not() -> None:
+    pairs = [_sets(0.5, 300, seed) for seed in range(150)]
+    sketches = np.stack([sketch(hashes) for pair in pairs for hashes in pair])
+    found = {tuple(pair) for pair in candidate_pairs(sketches, 0.3).tolist()}
+    wanted = {(2 * place, 2 * place + 1) for place in range(len(pairs))}
+    assert len(wanted & found) >= 0.97 * len(wanted)
+    assert found <= wanted
+
+
+def test_a_bucket_of_equal_sketches_is_connected() -> None:
+    sketches = np.tile(sketch(shingles("同一篇文档")), (200, 1))
+    found = candidate_pairs(sketches, 0.9)
+    assert {0, *found[found[:, 0] == 0][:, 1].tolist()} == set(range(200))
+    assert len(found) < 200 * 20
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_few_documents(count: int) -> None:
+    sketches = np.stack([sketch(shingles("一" * 9 + str(n))) for n in range(2)])[:count]
+    assert candidate_pairs(sketches, 0.99).shape == (0, 2)
+
+
+def test_every_band_looks_at_its_own_rows() -> None:
+    sketches = np.arange(2 * SKETCH_SIZE, dtype=np.uint32).reshape(2, -1)
+    sketches[1, :3] = sketches[0, :3]
+    equal = [bool(np.equal(*band_keys(sketches, band))) for band in range(BANDS)]
+    assert equal == [True] + [False] * (BANDS - 1)
