@@ -1,0 +1,126 @@
+"""What `danlu serve` is told: which models, which applications, where to listen, who may ask."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+from collections import Counter
+from typing import Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from danlu.config import Settings
+
+AppName = Literal["customer_service", "code_generation"]
+EngineName = Literal["auto", "openvino", "transformers", "tensorrt_llm"]
+
+_PLANNED_APPS = ("console",)
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+
+
+class Replicas(Settings):
+    """How many copies of a model run, and what makes Serve add one."""
+
+    min: int = Field(default=1, ge=0, description="replicas always running; 0 lets an idle model leave memory")
+    max: int = Field(default=1, ge=1, description="most replicas that load may start")
+    target_ongoing: float = Field(default=8.0, gt=0, description="requests per replica that autoscaling aims at")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min > self.max:
+            raise ValueError(f"replicas.min is {self.min}: it may not exceed replicas.max ({self.max})")
+        return self
+
+    @property
+    def max_ongoing(self) -> int:
+        """Requests that one replica takes at once: twice the target, so that load shows before it queues."""
+        return max(1, math.ceil(2 * self.target_ongoing))
+
+
+class ModelSettings(Settings):
+    """One language model: a checkpoint, the engine that runs it, and its share of the cluster."""
+
+    name: str = Field(description="what clients write as `model`", pattern=_NAME)
+    path: str = Field(description="run directory or model folder (Hugging Face form or OpenVINO)", min_length=1)
+    engine: EngineName = Field(
+        default="auto", description="inference engine; auto chooses by hardware and architecture"
+    )
+    options: dict[str, Any] = Field(default_factory=dict, description="options of the engine, as it names them")
+    replicas: Replicas = Field(default_factory=Replicas, description="how many copies run")
+    max_queued: int = Field(default=64, ge=1, description="requests that may wait at a gateway before it answers 429")
+    cpus: float = Field(default=0.5, gt=0, description="CPUs that Ray reserves for a replica (it may use more)")
+    gpus: float = Field(default=0.0, ge=0, description="GPUs that Ray gives to a replica")
+
+    @model_validator(mode="after")
+    def _gpu_engine(self) -> Self:
+        if self.engine == "tensorrt_llm" and self.gpus == 0:
+            raise ValueError("gpus is 0: engine tensorrt_llm needs at least one GPU for each replica")
+        return self
+
+
+class EmbeddingSettings(Settings):
+    """One embedding model: any sentence-transformers model, or one that `danlu index` has fitted."""
+
+    name: str = Field(description="what clients write as `model`", pattern=_NAME)
+    path: str = Field(description="folder or Hugging Face name of the model", min_length=1)
+    replicas: int = Field(default=1, ge=1, description="how many copies run")
+    max_queued: int = Field(default=64, ge=1, description="requests that may wait at a gateway before it answers 429")
+    cpus: float = Field(default=0.5, gt=0, description="CPUs that Ray reserves for a replica (it may use more)")
+    gpus: float = Field(default=0.0, ge=0, description="GPUs that Ray gives to a replica")
+
+
+class AuthSettings(Settings):
+    """Who may ask."""
+
+    keys_file: str | None = Field(default=None, description="file of API keys (hashed); without one everybody may ask")
+
+
+class GatewaySettings(Settings):
+    """The OpenAI-compatible front."""
+
+    replicas: int = Field(default=1, ge=1, description="gateway processes")
+    max_body_bytes: int = Field(default=4 << 20, ge=1024, description="largest request body; more is answered 413")
+
+
+class ServeConfig(Settings):
+    """Everything that `danlu serve` runs until it is stopped."""
+
+    models: list[ModelSettings] = Field(description="language models to serve", min_length=1)
+    embeddings: list[EmbeddingSettings] = Field(default_factory=list, description="embedding models to serve")
+    apps: list[AppName] = Field(default_factory=list, description="applications to serve beside the gateway")
+    customer_service: dict[str, Any] = Field(default_factory=dict, description="settings of that application")
+    code_generation: dict[str, Any] = Field(default_factory=dict, description="settings of that application")
+    gateway: GatewaySettings = Field(default_factory=GatewaySettings, description="the OpenAI-compatible front")
+    host: str = Field(default="127.0.0.1", description="address to listen on; any but loopback demands auth.keys_file")
+    port: int = Field(default=8000, ge=1, le=65535, description="TCP port")
+    auth: AuthSettings = Field(default_factory=AuthSettings, description="who may ask")
+
+    @field_validator("apps", mode="before")
+    @classmethod
+    def _planned(cls, apps: object) -> object:
+        planned = [app for app in _PLANNED_APPS if isinstance(apps, list) and app in apps]
+        if planned:
+            raise ValueError(f"{planned[0]} is not available yet; leave it out of apps")
+        return apps
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        names = [*(model.name for model in self.models), *(model.name for model in self.embeddings)]
+        for kind, given in (("models and embeddings", names), ("apps", self.apps)):
+            repeated = sorted(name for name, count in Counter(given).items() if count > 1)
+            if repeated:
+                raise ValueError(f"{kind} name {', '.join(repeated)} more than once: each must differ")
+        for app in ("customer_service", "code_generation"):
+            if getattr(self, app) and app not in self.apps:
+                raise ValueError(f"{app} has settings, but apps does not list it: add it there, or take them out")
+        if not is_loopback(self.host) and self.auth.keys_file is None:
+            raise ValueError(f"host is {self.host!r}, which others can reach: set auth.keys_file, or host=127.0.0.1")
+        return self
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach `host`. A name other than localhost counts as reachable."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,1 @@
+"""The customer-service application: dialogue flows, grounded answers and hand-off over HTTP."""

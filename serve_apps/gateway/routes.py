@@ -1,0 +1,107 @@
+"""The routes, as OpenAI documents them. Paths are relative to the application's route prefix, `/v1`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Annotated, Any, TypeVar
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+
+from serve_apps.embedding_model import EmbeddingModel
+from serve_apps.gateway.errors import model_not_found
+from serve_apps.gateway.generation import AnswerStream, Meter, Question, answer_whole
+from serve_apps.gateway.requests import ChatRequest, CompletionRequest, EmbeddingRequest
+from serve_apps.gateway.responses import Answer, embedding_list, model_list, model_object
+from serve_apps.language_model import LanguageModel
+from serve_apps.served_model import ServedModel
+
+router = APIRouter()
+embedding_router = APIRouter()
+ModelT = TypeVar("ModelT", bound=ServedModel)
+
+
+@dataclass(frozen=True)
+class Served:
+    """What the routes answer from."""
+
+    models: Mapping[str, LanguageModel]
+    embeddings: Mapping[str, EmbeddingModel]
+    meter: Meter
+    created: int = field(default_factory=lambda: int(time.time()))
+
+    @property
+    def names(self) -> list[str]:
+        return [*self.models, *self.embeddings]
+
+
+async def served(request: Request) -> Served:
+    return request.app.state.served
+
+
+ServedHere = Annotated[Served, Depends(served)]
+
+
+def _pick(models: Mapping[str, ModelT], name: str, request: Request) -> ModelT:
+    """The model that a request asks for; its name becomes the request's label in the metrics."""
+    if name not in models:
+        raise model_not_found(name, list(models))
+    request.state.model = name
+    return models[name]
+
+
+@router.get("/models")
+async def list_models(here: ServedHere) -> dict[str, Any]:
+    return model_list(here.names, here.created)
+
+
+@router.get("/models/{name}")
+async def get_model(name: str, here: ServedHere) -> dict[str, Any]:
+    if name not in here.names:
+        raise model_not_found(name, here.names)
+    return model_object(name, here.created)
+
+
+@router.post("/chat/completions")
+async def chat(body: ChatRequest, request: Request, here: ServedHere) -> Response:
+    model = _pick(here.models, body.model, request)
+    messages = [message.plain() for message in body.messages]
+    question = Question(
+        complete=partial(model.chat, messages),
+        stream=partial(model.stream_chat, messages),
+        sampling=body.sampling(),
+        fixed_length=body.chosen_length is not None,
+    )
+    return await _answer(question, Answer("chat", body.model), body, here.meter)
+
+
+@router.post("/completions")
+async def complete(body: CompletionRequest, request: Request, here: ServedHere) -> Response:
+    model = _pick(here.models, body.model, request)
+    question = Question(
+        complete=partial(model.complete, body.text),
+        stream=partial(model.stream, body.text),
+        sampling=body.sampling(),
+        fixed_length=body.chosen_length is not None,
+    )
+    return await _answer(question, Answer("text", body.model), body, here.meter)
+
+
+@embedding_router.post("/embeddings")
+async def embed(body: EmbeddingRequest, request: Request, here: ServedHere) -> Response:
+    model = _pick(here.embeddings, body.model, request)
+    vectors, tokens = await model.embed(body.texts)
+    here.meter.tokens(body.model, tokens, 0)
+    return JSONResponse(embedding_list(body.model, vectors, tokens, body.encoding_format))
+
+
+async def _answer(question: Question, answer: Answer, body: ChatRequest | CompletionRequest, meter: Meter) -> Response:
+    if not body.stream:
+        return JSONResponse(await answer_whole(question, answer, meter))
+    stream = await AnswerStream.begin(question, answer, meter)
+    # Proxies (nginx) would otherwise collect the stream before they pass it on.
+    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+    return StreamingResponse(stream.events(body.include_usage), media_type="text/event-stream", headers=headers)

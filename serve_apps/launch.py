@@ -1,0 +1,267 @@
+"""From a ServeConfig to running Serve applications, and to the file that `serve deploy` takes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import io
+import logging
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from actors.engines.model_folders import find_model
+from danlu import errors
+from danlu.config import Settings, apply_override, validate
+from danlu.errors import ConfigError, DanluError, ResourceError, RunError
+from danlu.progress import Progress
+from danlu.resources import require_free_port, require_resources
+from serve_apps import embedding_model, language_model
+from serve_apps.config import AppName, ModelSettings, ServeConfig
+from serve_apps.gateway.keys import KeyFile
+
+_POLL_S = 0.2
+_LOGGING = {"enable_access_log": False, "log_level": "WARNING"}
+# Serve says so once a replica has waited half a minute for a place.
+_NO_PLACE = "to be scheduled"
+_APP_CPUS = 0.5
+# What jobs call the model in their run directory: the run's own name says more.
+_ARTIFACTS = ("checkpoint", "model", "openvino")
+
+
+@dataclass(frozen=True)
+class AppSpec:
+    """One Serve application, in the words of Serve's own config file."""
+
+    name: str
+    route_prefix: str | None
+    import_path: str
+    args: dict[str, Any]
+
+    def build(self) -> Any:
+        """The `serve.Application`."""
+        module, _, function = self.import_path.partition(":")
+        return getattr(importlib.import_module(module), function)(self.args)
+
+
+def app_specs(config: ServeConfig) -> list[AppSpec]:
+    """Every Serve application that a config means: one for each model, the gateway, and the apps it lists.
+
+    Raises:
+        ConfigError: the settings of an app are wrong.
+    """
+    gateway = {
+        "models": [model.name for model in config.models],
+        "embeddings": [model.name for model in config.embeddings],
+        "keys_file": config.auth.keys_file,
+        "gateway": config.gateway.model_dump(),
+    }
+    return [
+        *(_model_spec(language_model.app_name(model.name), "serve_apps.models", model) for model in config.models),
+        *(
+            _model_spec(embedding_model.app_name(model.name), "serve_apps.embedding_model", model)
+            for model in config.embeddings
+        ),
+        AppSpec("gateway", "/v1", "serve_apps.gateway.app:build", gateway),
+        *(_app_spec(name, config) for name in config.apps),
+    ]
+
+
+def to_deploy_config(config: ServeConfig) -> dict[str, Any]:
+    """The same applications as the mapping that `serve deploy` reads. Paths are those of the cluster."""
+    return {
+        "proxy_location": "EveryNode",
+        "http_options": {"host": config.host, "port": config.port},
+        "logging_config": dict(_LOGGING),
+        "applications": [asdict(spec) for spec in app_specs(config)],
+    }
+
+
+def config_for_folder(folder: str, overrides: Sequence[str] = ()) -> ServeConfig:
+    """All defaults for one model, given by its folder or by the run directory that holds it.
+
+    Args:
+        overrides: `key=value`; the keys of the model may be written alone (`engine=openvino`, `replicas.max=4`).
+
+    Raises:
+        InputError: there is no model in the folder.
+        ConfigError: an override is wrong.
+    """
+    find_model(folder)
+    place = Path(folder).resolve()
+    named = place.parent.name if place.name in _ARTIFACTS else place.name
+    model: dict[str, Any] = {"name": re.sub(r"[^A-Za-z0-9._-]+", "-", named).strip("-._") or "model", "path": folder}
+    values: dict[str, Any] = {}
+    for override in overrides:
+        key = override.partition("=")[0].split(".")[0].strip()
+        apply_override(model if key in ModelSettings.model_fields else values, override)
+    return validate(ServeConfig, {"models": [model], **values})
+
+
+def start_apps(config: ServeConfig, progress: Progress | None = None) -> list[str]:
+    """Start everything on the Ray that the caller has initialised; returns the base URLs once all of it answers.
+
+    Raises:
+        ConfigError, InputError: a setting is wrong, a model or the keys file is missing.
+        ResourceError: the port is taken, Serve runs already, or the cluster has too few CPUs or GPUs.
+        RunError: an application could not start. Nothing is left running then.
+    """
+    from ray import serve
+
+    config, progress = _checked(config), progress or Progress()
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)  # the progress line says the same, shorter
+    if serve.status().proxies:
+        raise ResourceError(
+            "Ray Serve runs on this cluster already", fix="use `serve deploy`, or `serve shutdown` first"
+        )
+    require_free_port(config.host, config.port)
+    _require_room(config)
+    specs = app_specs(config)
+    try:
+        targets = [serve.RunTarget(s.build(), s.name, s.route_prefix, dict(_LOGGING)) for s in specs]
+        serve.start(
+            proxy_location="EveryNode",
+            http_options={"host": config.host, "port": config.port},
+            logging_config=dict(_LOGGING),
+        )
+        serve.run_many(targets, wait_for_ingress_deployment_creation=False, wait_for_applications_running=False)
+        _wait(specs, progress)
+        _describe(config, progress)
+    except BaseException:
+        stop_apps()
+        raise
+    host = f"[{config.host}]" if ":" in config.host else config.host
+    return [f"http://{host}:{config.port}{spec.route_prefix}" for spec in specs if spec.route_prefix]
+
+
+def stop_apps() -> None:
+    """Let requests under way finish (30 s at most), then stop all applications and Serve itself."""
+    from ray import serve
+
+    # Ray prints, from a thread, that calls to the controller end with the controller: that is what was asked for.
+    with contextlib.redirect_stdout(io.StringIO()):
+        serve.shutdown()
+
+
+def failure(message: str) -> DanluError | None:
+    """The error of ours in a status message of Serve, which holds the replica's traceback as text."""
+    found = re.findall(r"^danlu\.errors\.(\w+): (.+)(?:\nFix: (.+))?", message, flags=re.MULTILINE)
+    if not found:
+        return None
+    kind, what, fix = found[-1]
+    return getattr(errors, kind, RunError)(what, fix=fix)
+
+
+def lacks_room(message: str) -> bool:
+    """Whether Serve's warning of a replica that has not been placed for half a minute means that there is no room.
+
+    On a busy machine a replica's process may take that long to start although there is room.
+    """
+    found = re.search(r"required for each replica: (\{.*?\}), total resources available: (\{.*?\})", message)
+    if _NO_PLACE not in message or found is None:
+        return False
+    required, available = (dict(re.findall(r"[\"'](\w+)[\"']: ([\d.]+)", text)) for text in found.groups())
+    return any(float(amount) > float(available.get(name, 0)) for name, amount in required.items())
+
+
+def _wait(specs: Sequence[AppSpec], progress: Progress) -> None:
+    """Wait until every application runs; raise for the first that can't."""
+    from ray import serve
+
+    with progress.stage("start applications", total=len(specs)) as stage:
+        while True:
+            status = serve.status()
+            waiting = [spec.name for spec in specs if not is_running(spec.name, status.applications)]
+            stage.update(len(specs) - len(waiting), note=f"waiting for {', '.join(waiting)}" if waiting else "")
+            if not waiting and all(proxy == "HEALTHY" for proxy in status.proxies.values()):
+                return
+            time.sleep(_POLL_S)
+
+
+def is_running(name: str, applications: Mapping[str, Any]) -> bool:
+    """Whether an application is up, by the overviews in Serve's status.
+
+    Raises:
+        DanluError: the error that its replica raised.
+        ResourceError: no node has room for a replica.
+        RunError: it failed otherwise.
+    """
+    app = applications.get(name)
+    if app is None:
+        return False
+    messages = [app.message, *(deployment.message for deployment in app.deployments.values())]
+    for message in messages:
+        # A mistake of the user's does not go away when Serve tries again, so it ends the start at once.
+        if (error := failure(message)) is not None:
+            raise error
+        if lacks_room(message):
+            raise ResourceError(f"application {name} finds no place", rule=message, fix="give Ray more CPUs or GPUs")
+    if app.status in ("DEPLOY_FAILED", "UNHEALTHY"):
+        reason = next((message.strip().splitlines()[-1] for message in reversed(messages) if message.strip()), "")
+        raise RunError(f"application {name} did not start", rule=reason, fix="the replica's log has the traceback")
+    return app.status == "RUNNING"
+
+
+def _describe(config: ServeConfig, progress: Progress) -> None:
+    """Say which engine runs each model; one that has scaled to zero is not woken for it."""
+    for model in config.models:
+        if model.replicas.min:
+            progress.say(f"{model.name}: {asyncio.run(language_model.LanguageModel(model.name).describe())}")
+
+
+def _checked(config: ServeConfig) -> ServeConfig:
+    """The config with absolute paths, as replicas need not run in the caller's working directory."""
+    for model in config.models:
+        find_model(model.path)
+    if config.auth.keys_file is not None:
+        KeyFile(config.auth.keys_file)
+    keys_file = config.auth.keys_file and _absolute(config.auth.keys_file)
+    return config.model_copy(
+        update={
+            "models": [m.model_copy(update={"path": _absolute(m.path)}) for m in config.models],
+            "embeddings": [m.model_copy(update={"path": _absolute(m.path)}) for m in config.embeddings],
+            "auth": config.auth.model_copy(update={"keys_file": keys_file}),
+        }
+    )
+
+
+def _absolute(path: str) -> str:
+    """An existing path made absolute; anything else (a model's Hugging Face name) as it is."""
+    return str(Path(path).resolve()) if Path(path).exists() else path
+
+
+def _require_room(config: ServeConfig) -> None:
+    import ray
+
+    from serve_apps.gateway.app import CPUS
+
+    held = [(m.cpus * m.replicas.min, m.gpus * m.replicas.min) for m in config.models]
+    held += [(m.cpus * m.replicas, m.gpus * m.replicas) for m in config.embeddings]
+    held += [(CPUS * config.gateway.replicas, 0.0), (_APP_CPUS * len(config.apps), 0.0)]
+    wanted = {"CPU": sum(cpus for cpus, _ in held), "GPU": sum(gpus for _, gpus in held)}
+    fix = "lower models.cpus or replicas.min, leave apps out, or give Ray more"
+    require_resources(wanted, ray.available_resources(), "danlu serve", fix)
+
+
+def _model_spec(name: str, module: str, model: Settings) -> AppSpec:
+    return AppSpec(name, None, f"{module}:build", model.model_dump())
+
+
+def _app_spec(name: AppName, config: ServeConfig) -> AppSpec:
+    """An app's spec, its settings checked by the app's own config module."""
+    block = getattr(config, name)
+    if config.auth.keys_file is not None:
+        block = {**block, "keys_file": config.auth.keys_file}
+    module = importlib.import_module(f"serve_apps.{name}.config")
+    try:
+        settings = validate(module.Settings, block)
+    except ConfigError as error:
+        raise ConfigError(f"in the block {name}:\n{error.what}", rule=error.rule, fix=error.fix) from None
+    names = [model.name for model in config.models]
+    if settings.model is not None and settings.model not in names:
+        raise ConfigError(f"{name}.model is {settings.model!r}", rule=f"models has {', '.join(names)}")
+    return AppSpec(name, f"/{name.replace('_', '-')}/v1", f"serve_apps.{name}.app:build", block)

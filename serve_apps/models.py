@@ -1,0 +1,171 @@
+"""One language model as a Serve application: the deployment `engine` of the application `model-<name>`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing, suppress
+from typing import Any, cast
+
+from ray import serve
+from ray.serve import metrics
+from ray.serve.config import AutoscalingConfig, BackpressureConfig
+
+from actors.engines.protocol import Completion, Delta, Engine, GenerationRequest, Message, SamplingParams
+from danlu.config import validate
+from danlu.errors import DanluError
+from danlu.metrics import ENGINE_RUNNING, ENGINE_WAITING, Metric
+from serve_apps.config import ModelSettings
+from serve_apps.served_model import RETRY_AFTER_S
+
+DEPLOYMENT = "engine"
+_GAUGE_PERIOD_S = 2.0
+
+EngineFactory = Callable[[ModelSettings], Engine]
+
+
+class EngineReplica:
+    """A loaded engine, reached over Serve's handles.
+
+    Errors that a user can mend (a prompt too long) are *returned*, not raised: Serve would log a traceback for
+    each of them. `ServedModel` raises them again at the caller.
+    """
+
+    async def __init__(self, model: dict[str, Any], factory: EngineFactory | None = None) -> None:  # type: ignore[misc]
+        settings = validate(ModelSettings, model)
+        self._name = settings.name
+        self._why = _reason(settings) if factory is None else "made by its caller"
+        self._engine = (factory or _create)(settings)
+        await self._engine.start()
+        self._gauges = asyncio.create_task(self._report())
+
+    async def stream(self, request: GenerationRequest) -> AsyncIterator[Delta | DanluError]:
+        """The answer piece by piece. Cancelling the call frees the sequence in the engine."""
+        try:
+            # The engine's generate() is an async generator; the protocol promises no more than an iterator.
+            async with aclosing(cast(Any, self._engine.generate(request))) as deltas:
+                async for delta in deltas:
+                    yield delta
+        except DanluError as error:
+            yield error
+
+    async def complete(self, request: GenerationRequest) -> Completion | DanluError:
+        """The whole answer."""
+        pieces: list[str] = []
+        async for part in self.stream(request):
+            if isinstance(part, DanluError):
+                return part
+            pieces.append(part.text)
+            if part.finish_reason is not None:
+                text = "".join(pieces)
+                return Completion(text, part.prompt_tokens, part.completion_tokens, part.finish_reason)
+        raise AssertionError(f"engine {self._engine.name} ended request {request.id} without a finish_reason")
+
+    async def stream_chat(
+        self, request_id: str, messages: Sequence[Message], sampling: SamplingParams
+    ) -> AsyncIterator[Delta | DanluError]:
+        """`render_chat` and `stream` in one call across processes."""
+        try:
+            request = GenerationRequest(request_id, self._engine.render_chat(messages), sampling)
+        except DanluError as error:
+            yield error
+            return
+        async for part in self.stream(request):
+            yield part
+
+    async def complete_chat(
+        self, request_id: str, messages: Sequence[Message], sampling: SamplingParams
+    ) -> Completion | DanluError:
+        """`render_chat` and `complete` in one call across processes."""
+        try:
+            prompt = self._engine.render_chat(messages)
+        except DanluError as error:
+            return error
+        return await self.complete(GenerationRequest(request_id, prompt, sampling))
+
+    async def render_chat(self, messages: Sequence[Message]) -> str | DanluError:
+        """The prompt that the model's chat template makes of a conversation."""
+        try:
+            return self._engine.render_chat(messages)
+        except DanluError as error:
+            return error
+
+    async def describe(self) -> str:
+        """Which engine runs the model, and why, in words."""
+        return f"{type(self._engine).__name__} ({self._why}), context of {self._engine.context_length} tokens"
+
+    async def check_health(self) -> None:
+        """Serve's own hook: a replica that raises here is replaced."""
+        await self._engine.health()
+
+    async def __del__(self) -> None:
+        """Serve's own hook, after the last request has been answered."""
+        if hasattr(self, "_gauges"):  # else the constructor failed
+            self._gauges.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._gauges
+            await self._engine.shutdown()
+
+    async def _report(self) -> None:
+        running, waiting = _gauge(ENGINE_RUNNING), _gauge(ENGINE_WAITING)
+        tags = {"model": self._name}
+        while True:
+            stats = self._engine.stats()
+            running.set(stats.running, tags=tags)
+            waiting.set(stats.waiting, tags=tags)
+            await asyncio.sleep(_GAUGE_PERIOD_S)
+
+
+def application(model: ModelSettings, factory: EngineFactory | None = None) -> serve.Application:
+    """The Serve application of one model.
+
+    Args:
+        factory: makes the engine in the replica; None takes the one that `model.engine` names.
+    """
+    deployment = serve.deployment(
+        name=DEPLOYMENT,
+        health_check_period_s=5.0,
+        graceful_shutdown_timeout_s=30.0,
+        max_ongoing_requests=model.replicas.max_ongoing,
+        max_queued_requests=model.max_queued,
+        backpressure_config=BackpressureConfig(status_code=429, retry_after_s=RETRY_AFTER_S),
+        ray_actor_options={"num_cpus": model.cpus, "num_gpus": model.gpus},
+        **_scale(model),
+    )(EngineReplica)
+    return deployment.bind(model.model_dump(), factory)
+
+
+def build(config: dict[str, Any]) -> serve.Application:
+    """Serve's entry point (`serve_apps.models:build`): `config` holds the keys of ModelSettings."""
+    return application(validate(ModelSettings, config))
+
+
+def _create(model: ModelSettings) -> Engine:
+    from actors.engines.select import create_engine
+
+    return create_engine(model.path, engine=model.engine, **{"name": model.name, **model.options})
+
+
+def _reason(model: ModelSettings) -> str:
+    from actors.engines.model_folders import find_model
+    from actors.engines.select import explain_choice
+
+    return explain_choice(find_model(model.path), model.engine)[1]
+
+
+def _scale(model: ModelSettings) -> dict[str, Any]:
+    replicas = model.replicas
+    if replicas.min == replicas.max:
+        return {"num_replicas": replicas.min}
+    return {
+        "autoscaling_config": AutoscalingConfig(
+            min_replicas=replicas.min,
+            max_replicas=replicas.max,
+            target_ongoing_requests=replicas.target_ongoing,
+        )
+    }
+
+
+def _gauge(metric: Metric) -> metrics.Gauge:
+    labels: Any = metric.labels  # Ray's annotation says one label, and means any number
+    return metrics.Gauge(metric.name, description=metric.help, tag_keys=labels)

@@ -1,0 +1,66 @@
+"""Whatever a client sends, the answer is a 4xx with an OpenAI error that names something, never a 5xx."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from starlette.testclient import TestClient
+
+from actors.engines.protocol import SamplingParams
+from serve_apps.gateway.app import GatewayConfig, create_app
+from serve_apps.gateway.requests import ChatRequest, CompletionRequest, EmbeddingRequest
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4),
+    max_leaves=8,
+)
+FIELDS = sorted(
+    {*ChatRequest.model_fields, *CompletionRequest.model_fields, *EmbeddingRequest.model_fields, "n", "tools"}
+)
+BODIES = st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=6)
+
+
+@pytest.fixture(scope="module")
+def client() -> TestClient:
+    app = create_app(GatewayConfig(models=["m"], embeddings=["e"]))
+    return TestClient(app, raise_server_exceptions=False)
+
+
+@settings(max_examples=300, deadline=None)
+@given(BODIES | JSON, st.sampled_from(["/chat/completions", "/completions", "/embeddings"]))
+def test_any_json_is_answered_4xx(client: TestClient, body: Any, path: str) -> None:
+    if isinstance(body, dict) and body.get("model") in ("m", "e"):
+        del body["model"]
+    response = client.post(path, content=json.dumps(body), headers={"content-type": "application/json"})
+    assert response.status_code in (400, 404), response.text
+    assert response.json()["error"]["message"]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=60))
+def test_any_bytes_are_answered_4xx(client: TestClient, body: bytes) -> None:
+    response = client.post("/chat/completions", content=body, headers={"content-type": "application/json"})
+    assert response.status_code == 400
+    assert response.json()["error"]["type"] == "invalid_request_error"
+
+
+def test_openai_defaults() -> None:
+    request = CompletionRequest(model="m", prompt="x")
+    assert request.sampling() == SamplingParams(max_tokens=256, temperature=1.0, top_p=1.0)
+    assert request.chosen_length is None
+
+
+def test_greedy_is_not_taken_for_unset() -> None:
+    assert CompletionRequest(model="m", prompt="x", temperature=0).sampling().temperature == 0
+
+
+def test_our_openapi_document_names_the_routes(client: TestClient) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    assert sorted(paths) == ["/chat/completions", "/completions", "/embeddings", "/models", "/models/{name}"]
+    without = create_app(GatewayConfig(models=["m"])).openapi()["paths"]
+    assert "/embeddings" not in without
