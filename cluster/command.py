@@ -1,0 +1,255 @@
+"""The `danlu` command."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic import BaseModel
+
+from cluster.interrupts import terminable
+from cluster.jobs import JOBS, Job
+from cluster.schema import key_table
+from danlu import __version__
+from danlu.config import load_config, to_yaml
+from danlu.errors import ConfigError, DanluError
+from danlu.progress import Progress
+from danlu.report import Report
+
+INTERRUPTED_EXIT_CODE = 130
+
+_GROUP_HELP = """The whole life of a large language model: data, training, compression, serving, applications.
+
+\b
+Start here:
+  danlu doctor                               what this machine has and lacks
+  danlu demo                                 everything once, in about five minutes
+  danlu clean input=raw/ output=runs/clean   one job; `danlu clean --help` lists its keys
+
+A job takes a YAML file, key=value arguments, or both. A run that was stopped goes on with the same command.
+"""
+
+
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+class _Commands(click.Group):
+    """Lists the jobs in the order of the chain rather than of the alphabet."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(cls=_Commands, help=_GROUP_HELP, context_settings=_SETTINGS)
+@click.version_option(__version__, prog_name="danlu")
+def cli() -> None:
+    pass
+
+
+def main() -> None:
+    """Entry point: users' mistakes become one message and an exit code, bugs keep their traceback."""
+    try:
+        # Libraries' own progress bars would run through ours; set before any of them is imported.
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+        with terminable():
+            cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.secho("Stopped. The same command goes on from here.", fg="yellow", err=True)
+        sys.exit(INTERRUPTED_EXIT_CODE)
+    except DanluError as error:
+        # Ray wraps what a worker raised; the cause is what the user should read.
+        cause = getattr(error, "cause", None)
+        shown = cause if isinstance(cause, DanluError) else error
+        click.secho("Error: ", fg="red", bold=True, nl=False, err=True)
+        click.echo(str(shown), err=True)
+        sys.exit(shown.exit_code)
+
+
+def _job_command(job: Job) -> click.Command:
+    @click.argument("arguments", nargs=-1, metavar="[CONFIG.yaml] [key=value ...]", shell_complete=_complete_keys(job))
+    @click.option("--dry-run", is_flag=True, help="Print the resolved config and stop.")
+    @click.option("--fresh", is_flag=True, help="Remove an earlier run in `output` first.")
+    @click.option("--on", "head", metavar="URL", help="Submit to a Ray cluster, e.g. http://head:8265.")
+    @click.option("--ray-address", metavar="ADDRESS", help="Join this Ray (`auto` inside a cluster).")
+    @click.option("--cpus", type=click.IntRange(1), help="Logical CPUs of a local Ray [default: all cores].")
+    def command(
+        arguments: tuple[str, ...],
+        dry_run: bool,
+        fresh: bool,
+        head: str | None,
+        ray_address: str | None,
+        cpus: int | None,
+    ) -> None:
+        config_file, overrides = split_arguments(arguments)
+        config = load_config(job.config_class(), config_file, overrides)
+        if dry_run:
+            click.echo(to_yaml(config.resolved()), nl=False)
+        elif head is not None:
+            from cluster.submit import submit_job
+
+            submit_job(job.name, config, head, fresh=fresh)
+        else:
+            from cluster.runner import run_job
+
+            report = run_job(job, config, Progress(), fresh=fresh, ray_address=ray_address, cpus=cpus)
+            _conclude(report)
+
+    return _LazyHelp(job.name, callback=command, params=_parameters(command), help=job.summary, keys=job.config_class)
+
+
+class _LazyHelp(click.Command):
+    """A command whose help ends with the table of its config keys, read only when it is asked for."""
+
+    def __init__(self, name: str, *, keys: Any, **settings: Any) -> None:
+        super().__init__(name, **settings)
+        self._keys = keys
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = [(f"{key}  [{default}]" if default else key, text) for key, default, text in key_table(self._keys())]
+        with formatter.section("Keys  [default]"):
+            formatter.write_dl(rows, col_max=42)
+
+
+def _parameters(function: Any) -> list[click.Parameter]:
+    parameters: list[click.Parameter] = function.__click_params__
+    return list(reversed(parameters))
+
+
+def _complete_keys(job: Job) -> Any:
+    def complete(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+        keys = [f"{key}=" for key, default, _ in key_table(job.config_class()) if default]
+        files = [str(p) for p in Path().glob(f"{incomplete}*.yaml")]
+        return files + [key for key in keys if key.startswith(incomplete)]
+
+    return complete
+
+
+def split_arguments(arguments: tuple[str, ...]) -> tuple[str | None, list[str]]:
+    """Separate the config file (at most one, before the overrides) from the `key=value` overrides.
+
+    Raises:
+        ConfigError: two files, or an argument that is neither.
+    """
+    files = [a for a in arguments if "=" not in a]
+    if len(files) > 1:
+        raise ConfigError(f"arguments {' and '.join(files)}", rule="at most one config file", fix="write key=value")
+    return (files[0] if files else None), [a for a in arguments if "=" in a]
+
+
+def _conclude(report: Report) -> None:
+    for check in report.checks:
+        mark, colour = ("✓", "green") if check.held else ("✗", "red")
+        click.secho(f"  {mark} {check.name}", fg=colour, nl=False, err=True)
+        click.echo(f"  {check.detail}" if check.detail else "", err=True)
+    if not report.held:
+        sys.exit(1)
+
+
+for _job in JOBS.values():
+    cli.add_command(_job_command(_job))
+
+
+@cli.command()
+@click.argument("arguments", nargs=-1, metavar="[CONFIG.yaml | MODEL-FOLDER] [key=value ...]")
+@click.option("--dry-run", is_flag=True, help="Print the resolved config and stop.")
+@click.option("--deploy-config", is_flag=True, help="Print the config for `serve deploy` and stop.")
+@click.option("--ray-address", metavar="ADDRESS", help="Join this Ray instead of starting a local one.")
+@click.option("--cpus", type=click.IntRange(1), help="Logical CPUs of a local Ray [default: all cores].")
+def serve(
+    arguments: tuple[str, ...], dry_run: bool, deploy_config: bool, ray_address: str | None, cpus: int | None
+) -> None:
+    """Serve models and applications over HTTP until Ctrl-C."""
+    from cluster.serving import print_deploy_config, resolve_serve_config, serve_until_interrupted
+
+    target, overrides = split_arguments(arguments)
+    config = resolve_serve_config(target, overrides)
+    if dry_run:
+        click.echo(to_yaml(config), nl=False)
+    elif deploy_config:
+        print_deploy_config(config)
+    else:
+        serve_until_interrupted(config, ray_address=ray_address, cpus=cpus)
+
+
+@cli.command()
+@click.argument("arguments", nargs=-1, metavar="[CONFIG.yaml] [key=value ...]")
+@click.option("--only", metavar="STAGE", help="Run one stage on what the others left.")
+@click.option("--fresh", is_flag=True, help="Remove an earlier demo first.")
+def demo(arguments: tuple[str, ...], only: str | None, fresh: bool) -> None:
+    """Run the whole chain once on example material."""
+    from cluster.demo.config import DemoConfig
+    from cluster.demo.run import run_demo
+
+    config_file, overrides = split_arguments(arguments)
+    config = load_config(DemoConfig, config_file, overrides)
+    if not run_demo(config, Progress(), only=only, fresh=fresh):
+        sys.exit(1)
+
+
+@cli.command()
+@click.argument("job", type=click.Choice([*JOBS, "serve", "demo"]))
+def schema(job: str) -> None:
+    """Print the JSON schema of a job's config."""
+    click.echo(json.dumps(_config_class(job).model_json_schema(by_alias=True), ensure_ascii=False, indent=2))
+
+
+def _config_class(job: str) -> type[BaseModel]:
+    if job in JOBS:
+        return JOBS[job].config_class()
+    if job == "serve":
+        from serve_apps.config import ServeConfig
+
+        return ServeConfig
+    from cluster.demo.config import DemoConfig
+
+    return DemoConfig
+
+
+@cli.command()
+@click.argument("path")
+def lineage(path: str) -> None:
+    """Show where a run came from: inputs, code, and the runs before it."""
+    from cluster.family import print_lineage
+
+    print_lineage(path)
+
+
+@cli.command()
+def doctor() -> None:
+    """Say what this machine has and what it lacks."""
+    from cluster.doctor import print_examination
+
+    if not print_examination():
+        sys.exit(1)
+
+
+@cli.command()
+@click.argument("name")
+@click.option("--file", "file", default="keys.txt", show_default=True, help="The keys file that auth.keys_file names.")
+def key(name: str, file: str) -> None:
+    """Make an API key: shown once, its hash added to the file."""
+    from cluster.keys import add_key
+
+    click.echo(add_key(name, Path(file)))
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print a completion script, for: eval "$(danlu completion bash)"."""
+    from click.shell_completion import get_completion_class
+
+    script = get_completion_class(shell)
+    assert script is not None
+    click.echo(script(cli, {}, "danlu", "_DANLU_COMPLETE").source())
+
+
+if __name__ == "__main__":
+    main()

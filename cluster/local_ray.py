@@ -1,0 +1,83 @@
+"""A Ray for this process: a local one of its own unless told to join a cluster, and gone at the end."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from danlu.errors import ResourceError
+
+# Read by Ray at its first import or start. On a busy desktop, Ray's default niceness of 15 makes workers crawl.
+_ENVIRONMENT = {
+    "RAY_worker_niceness": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AUTH_MODE": "disabled",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+
+_PROBE_S = 5.0
+
+
+def local_cpus() -> int:
+    """Logical CPUs of a local Ray: the cores this process may use, at least 2 so that a pipeline can overlap."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(usable, 2)
+
+
+@contextmanager
+def ray_session(address: str | None = None, cpus: int | None = None) -> Iterator[None]:
+    """Join the Ray at `address`, or start one for this process alone; an already initialised Ray is used as it is.
+
+    A local Ray takes free ports and a session folder of its own, so two of them do not meet. It ends with this
+    process, also when the process is killed (two of Ray's agents then linger for a minute).
+
+    Raises:
+        ResourceError: no Ray answers at `address`.
+    """
+    if address is None:
+        for name, value in _ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    if address is None:
+        ray.init(
+            address="local",
+            num_cpus=cpus or local_cpus(),
+            include_dashboard=False,
+            log_to_driver=False,
+            configure_logging=False,
+        )
+    else:
+        _join(address)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _join(address: str) -> None:
+    import ray
+
+    try:
+        _probe(address)
+        ray.init(address=address, log_to_driver=False, configure_logging=False)
+    except (ConnectionError, OSError) as error:
+        raise ResourceError(
+            f"no Ray answers at {address!r}",
+            rule=str(error).splitlines()[0],
+            fix="start one with `ray start --head`, or leave --ray-address out for a local Ray",
+        ) from None
+
+
+def _probe(address: str) -> None:
+    # Ray itself tries for minutes and then ends the process.
+    host, separator, port = address.removeprefix("ray://").rpartition(":")
+    if separator and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=_PROBE_S).close()

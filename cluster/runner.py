@@ -1,0 +1,58 @@
+"""Running one job: config, run directory, Ray, report, in this order."""
+
+from __future__ import annotations
+
+import time
+from contextlib import nullcontext
+
+from cluster.jobs import Job
+from cluster.local_ray import ray_session
+from danlu.config import JobConfig
+from danlu.progress import Progress, duration
+from danlu.report import Report
+from danlu.resources import require_resources
+from danlu.run_directory import RunDirectory
+
+
+def run_job(
+    job: Job,
+    config: JobConfig,
+    progress: Progress,
+    *,
+    fresh: bool = False,
+    ray_address: str | None = None,
+    cpus: int | None = None,
+) -> Report:
+    """Run `job`, or continue it, or return the report of a run that is finished.
+
+    Args:
+        fresh: remove an earlier run in `config.output` first.
+        ray_address: a cluster to join; a local Ray is started otherwise, when the job needs one.
+        cpus: logical CPUs of the local Ray.
+
+    Raises:
+        DanluError: whatever the user can mend; nothing is lost, the same command continues.
+    """
+    module = job.module()
+    with RunDirectory.open(job.name, config, module.inputs(config), fresh=fresh) as run:
+        finished = run.finished()
+        if finished is not None:
+            progress.say(f"{job.name}: finished earlier, see {run.child('report.html')}")
+            return finished
+        wanted = module.resources(config)
+        began = time.monotonic()
+        with ray_session(ray_address, cpus) if wanted else nullcontext():
+            if wanted:
+                _require(job.name, wanted)
+            report = module.run(config, run, progress)
+        report = report.model_copy(update={"seconds": time.monotonic() - began})
+        run.finish(report)
+        progress.say(f"{job.name}: {duration(report.seconds)}, report in {run.child('report.html')}")
+        return report
+
+
+def _require(name: str, wanted: dict[str, float]) -> None:
+    import ray
+
+    fix = "use fewer workers, or a larger cluster (--ray-address, --on); --cpus N sets what a local Ray counts"
+    require_resources(wanted, ray.cluster_resources(), f"danlu {name}", fix)

@@ -1,0 +1,55 @@
+"""`danlu serve`: the config's applications on a Ray of their own until Ctrl-C."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+import yaml
+
+from cluster.local_ray import ray_session
+from danlu.config import load_config
+from danlu.errors import ConfigError
+from danlu.progress import Progress
+from serve_apps.config import ServeConfig
+
+_POLL_S = 1.0
+
+
+def resolve_serve_config(target: str | None, overrides: list[str]) -> ServeConfig:
+    """The config in a YAML file, or the one that serves a model folder with all defaults.
+
+    Raises:
+        ConfigError: neither is given, or the config is wrong.
+    """
+    if target is not None and Path(target).is_dir():
+        from serve_apps.launch import config_for_folder
+
+        return config_for_folder(target, overrides)
+    if target is None and not overrides:
+        raise ConfigError("danlu serve", rule="needs a config or a model folder", fix="danlu serve runs/compress")
+    return load_config(ServeConfig, target, overrides)
+
+
+def print_deploy_config(config: ServeConfig) -> None:
+    """Print the YAML that `serve deploy` takes for the same applications."""
+    from serve_apps.launch import to_deploy_config
+
+    click.echo(yaml.safe_dump(to_deploy_config(config), allow_unicode=True, sort_keys=False), nl=False)
+
+
+def serve_until_interrupted(config: ServeConfig, *, ray_address: str | None = None, cpus: int | None = None) -> None:
+    """Start the applications, print their addresses, and wait; Ctrl-C or SIGTERM ends them in order."""
+    from serve_apps.launch import start_apps, stop_apps
+
+    progress = Progress()
+    with ray_session(ray_address, cpus):
+        try:
+            for route in start_apps(config, progress):
+                click.echo(route)
+            click.echo("Ctrl-C ends.", err=True)
+            while True:
+                time.sleep(_POLL_S)
+        finally:
+            stop_apps()

@@ -1,0 +1,104 @@
+"""The command surface. A change here is a change for every user: make it on purpose."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from cluster.command import cli, split_arguments
+from cluster.jobs import JOBS
+from cluster.schema import key_table
+from danlu.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+COMMANDS = [
+    *["clean", "train", "compress", "understand", "index", "evaluate", "dashboards"],
+    *["serve", "demo", "schema", "lineage", "doctor", "key", "completion"],
+]
+JOB_OPTIONS = {"--dry-run", "--fresh", "--on", "--ray-address", "--cpus", "--help"}
+
+
+def danlu(*arguments: str, **settings: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "cluster.command", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, **settings)  # type: ignore[call-overload,no-any-return]
+
+
+def test_the_commands_are_these() -> None:
+    assert list(cli.commands) == COMMANDS
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_the_options_of_a_job_are_these(job: str) -> None:
+    options = {option for parameter in cli.commands[job].params for option in parameter.opts if option.startswith("--")}
+    assert options | {"--help"} == JOB_OPTIONS
+
+
+@pytest.mark.parametrize("job", [*JOBS, "serve", "demo"])
+def test_schema_is_json_and_strict(job: str) -> None:
+    result = CliRunner().invoke(cli, ["schema", job])
+    schema = json.loads(result.output)
+    assert schema["additionalProperties"] is False
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_every_key_is_described(job: str) -> None:
+    rows = key_table(JOBS[job].config_class())
+    assert not [key for key, _, description in rows if not description]
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_help_lists_the_keys(job: str) -> None:
+    output = CliRunner().invoke(cli, [job, "--help"]).output
+    assert "output  [" in output and "--dry-run" in output
+
+
+def test_help_needs_no_heavy_library() -> None:
+    code = "import sys; from click.testing import CliRunner; from cluster.command import cli;"
+    code += "CliRunner().invoke(cli, ['train', '--help']); print([m for m in ('ray', 'torch') if m in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert result.stdout.strip() == "[]"
+
+
+def test_dry_run_prints_the_resolved_config_and_writes_nothing(tmp_path: Path) -> None:
+    result = danlu("index", "input=docs", f"output={tmp_path}/run", "--dry-run")
+    assert result.returncode == 0 and "input: docs" in result.stdout
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("clean", "inptu=a"), 2, "did you mean input?"),
+        (("clean", "input=a"), 2, "missing key output"),
+        (("clean", "nowhere.yaml"), 2, "nowhere.yaml does not exist"),
+        (("clean", "input=nowhere", "output={tmp}/run"), 2, "no such file or folder"),
+        (("clean", "a.yaml", "b.yaml"), 2, "at most one config file"),
+        (("demo", "--only", "cook"), 2, "the stages are clean"),
+        (("lineage", "{tmp}"), 2, "no run directory"),
+        (("serve",), 2, "needs a config or a model folder"),
+        (("cook",), 2, "No such command 'cook'"),
+    ],
+)
+def test_a_users_mistake_is_one_message(tmp_path: Path, arguments: tuple[str, ...], code: int, words: str) -> None:
+    result = danlu(*(argument.format(tmp=tmp_path) for argument in arguments), cwd=tmp_path)
+    assert result.returncode == code
+    assert words in result.stderr and "Traceback" not in result.stderr
+
+
+def test_arguments_are_told_apart() -> None:
+    assert split_arguments(("a.yaml", "b=1", "c.d=2")) == ("a.yaml", ["b=1", "c.d=2"])
+    with pytest.raises(ConfigError):
+        split_arguments(("a.yaml", "b.yaml"))
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts_are_printed(shell: str) -> None:
+    assert "_DANLU_COMPLETE" in CliRunner().invoke(cli, ["completion", shell]).output

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from cluster.local_ray import ray_session
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Starts a local Ray, prints where its session lies, and works until it is stopped.
+SLEEPER = """
+import ray, time
+from cluster.local_ray import ray_session
+with ray_session(cpus=2):
+    context = ray.get_runtime_context()
+    print(context.gcs_address, flush=True)
+    time.sleep(120)
+"""
+
+
+def start() -> tuple[subprocess.Popen[str], str]:
+    process = subprocess.Popen([sys.executable, "-c", SLEEPER], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert process.stdout is not None
+    address = process.stdout.readline().strip()
+    return process, address
+
+
+def wait_gone(processes: list[psutil.Process], timeout_s: float = 30) -> list[psutil.Process]:
+    return psutil.wait_procs(processes, timeout=timeout_s)[1]
+
+
+@pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_nothing_stays_behind(blow: signal.Signals) -> None:
+    process, _ = start()
+    family = psutil.Process(process.pid).children(recursive=True)
+    if blow is signal.SIGKILL:
+        # These two report the death of their raylet to a head that is gone, give up after a minute (fixed in Ray),
+        # and leave.
+        family = [member for member in family if member.name() not in ("ray::DashboardAgent", "ray::RuntimeEnvAgent")]
+    assert len(family) >= 2
+    process.send_signal(blow)
+    process.wait(timeout=30)
+    assert not wait_gone(family)
+
+
+def test_two_sessions_do_not_meet() -> None:
+    first, one = start()
+    second, two = start()
+    try:
+        assert one and two and one != two
+        first.kill()
+        first.wait()
+        time.sleep(2)
+        assert second.poll() is None
+    finally:
+        for process in (first, second):
+            process.kill()
+            process.wait()
+
+
+def test_an_address_without_ray_is_an_error() -> None:
+    code = (
+        "from cluster.local_ray import ray_session\nfrom danlu.errors import ResourceError\n"
+        "try:\n    ray_session('127.0.0.1:1').__enter__()\nexcept ResourceError as error:\n    print(error)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert "no Ray answers at '127.0.0.1:1'" in result.stdout
+
+
+def test_an_initialised_ray_is_used_and_left(ray_local: None) -> None:
+    import ray
+
+    with ray_session():
+        pass
+    assert ray.is_initialized()
