@@ -1,0 +1,1 @@
+"""Comparisons and measurements: `python -m benchmarks` lists them, `python -m benchmarks NAME ...` runs one."""
