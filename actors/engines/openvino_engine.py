@@ -10,6 +10,7 @@ from typing import Any, Literal
 from actors.engines.model_files import context_length, end_tokens, read_config, vocabulary_size
 from actors.engines.openvino_folder import openvino_folder
 from actors.engines.protocol import SamplingParams
+from actors.engines.signal_stack import kept_signal_stack
 from actors.engines.step_engine import StepEngine
 from actors.engines.step_model import NewTokens
 from actors.engines.tokenizer import ModelTokenizer
@@ -89,7 +90,8 @@ class OpenVinoModel:
         properties: dict[str, Any] = {"ENABLE_CPU_PINNING": False, "INFERENCE_NUM_THREADS": self._settings.threads}
         if self._settings.precision == "fp32":
             properties |= {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
-        self._pipeline = openvino_genai.ContinuousBatchingPipeline(str(folder), scheduler, "CPU", properties)
+        with kept_signal_stack():
+            self._pipeline = openvino_genai.ContinuousBatchingPipeline(str(folder), scheduler, "CPU", properties)
 
     def add(self, request_id: int, prompt_ids: Sequence[int], sampling: SamplingParams) -> None:
         """Take a request in, or let it wait while the batch is full."""

@@ -9,6 +9,7 @@ import numpy as np
 import openvino as ov
 
 from actors.engines.openvino_folder import MODEL_FILE
+from actors.engines.signal_stack import kept_signal_stack
 
 
 class Network:
@@ -20,7 +21,8 @@ class Network:
             "KV_CACHE_PRECISION": "f32",
             "INFERENCE_NUM_THREADS": threads,
         }
-        self._request = ov.Core().compile_model(folder / MODEL_FILE, "CPU", precise).create_infer_request()
+        with kept_signal_stack():
+            self._request = ov.Core().compile_model(folder / MODEL_FILE, "CPU", precise).create_infer_request()
         self._seen = 0
 
     def logits(self, ids: Sequence[int]) -> np.ndarray:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.engines.openvino_folder import MODEL_FILE
+from actors.engines.signal_stack import kept_signal_stack
 from pipelines.compression.config import CompressConfig
 
 
@@ -24,9 +25,10 @@ def write_compressed(source: Path, destination: Path, config: CompressConfig, te
 
     shutil.rmtree(destination, ignore_errors=True)
     shutil.copytree(source, destination, ignore=shutil.ignore_patterns("openvino_model.*"))
-    model = ov.Core().read_model(source / MODEL_FILE)
-    if config.weights in ("int8", "int4"):
-        model = _quantized(model, config, texts)
+    with kept_signal_stack():
+        model = ov.Core().read_model(source / MODEL_FILE)
+        if config.weights in ("int8", "int4"):
+            model = _quantized(model, config, texts)
     ov.save_model(model, destination / MODEL_FILE, compress_to_fp16=config.weights == "fp16")
 
 

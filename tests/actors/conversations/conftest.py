@@ -19,7 +19,9 @@ import pytest
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
     """The URL of a PostgreSQL server that lives as long as the tests."""
-    programs = {name: shutil.which(name) for name in ("initdb", "postgres")}
+    # Debian keeps a server's programs out of the PATH.
+    places = os.pathsep.join([os.environ["PATH"], *map(str, Path("/usr/lib/postgresql").glob("*/bin"))])
+    programs = {name: shutil.which(name, path=places) for name in ("initdb", "postgres")}
     if None in programs.values() or importlib.util.find_spec("pg8000") is None:
         pytest.skip("PostgreSQL (initdb, postgres) or its driver pg8000 is not installed")
     folder = Path(tempfile.mkdtemp(prefix="danlu-postgresql-"))

@@ -13,6 +13,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from actors.engines.openvino_convert import convert_model
+from actors.engines.signal_stack import kept_signal_stack
 from danlu.errors import InputError, NotAvailableError
 
 LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
@@ -54,7 +55,8 @@ class Runner:
 
     def __init__(self, folder: Path) -> None:
         precise = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32", "INFERENCE_NUM_THREADS": 1}
-        self.request = ov.Core().compile_model(convert_model(folder), "CPU", precise).create_infer_request()
+        with kept_signal_stack():
+            self.request = ov.Core().compile_model(convert_model(folder), "CPU", precise).create_infer_request()
         self.seen = 0
 
     def logits(self, ids: torch.Tensor, mask: torch.Tensor | None = None) -> np.ndarray:

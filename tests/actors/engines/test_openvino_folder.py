@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.engines.openvino_folder import MODEL_FILE, content_hash, openvino_folder
+from actors.engines.signal_stack import kept_signal_stack
 from actors.engines.tokenizer import ModelTokenizer
 from danlu.errors import InputError, NotAvailableError
 
@@ -45,7 +46,8 @@ def test_processes_that_want_the_same_conversion_share_it(checkpoint: Path, tmp_
     with ProcessPoolExecutor(3, mp_context=get_context("spawn")) as pool:
         folders = list(pool.map(openvino_folder, [copy] * 3))
     assert len(set(folders)) == 1
-    assert openvino_genai.ContinuousBatchingPipeline(str(folders[0]), openvino_genai.SchedulerConfig(), "CPU")
+    with kept_signal_stack():
+        assert openvino_genai.ContinuousBatchingPipeline(str(folders[0]), openvino_genai.SchedulerConfig(), "CPU")
     assert not list(folders[0].parent.glob("*.part"))
 
 
@@ -79,7 +81,8 @@ TEXTS = st.text(
 
 @pytest.fixture(scope="module")
 def tokenizers(checkpoint: Path, converted: Path) -> tuple[ModelTokenizer, openvino_genai.Tokenizer]:
-    return ModelTokenizer(checkpoint), openvino_genai.Tokenizer(str(converted))
+    with kept_signal_stack():
+        return ModelTokenizer(checkpoint), openvino_genai.Tokenizer(str(converted))
 
 
 @settings(max_examples=300)

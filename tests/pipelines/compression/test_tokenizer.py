@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.engines.openvino_folder import write_tokenizer
+from actors.engines.signal_stack import kept_signal_stack
 from actors.engines.tokenizer import ModelTokenizer
 from pipelines.training.tokenizer import train_tokenizer
 
@@ -34,7 +35,8 @@ def tokenizers(
     articles = sorted((examples / "knowledge").glob("*.md"))
     train_tokenizer((file.read_text(encoding="utf-8") for file in articles), 3000).save_pretrained(folder)
     write_tokenizer(folder, folder)
-    return ModelTokenizer(folder), openvino_genai.Tokenizer(str(folder))
+    with kept_signal_stack():
+        return ModelTokenizer(folder), openvino_genai.Tokenizer(str(folder))
 
 
 @settings(max_examples=400)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from actors.engines.signal_stack import kept_signal_stack
 from danlu.errors import InputError
 from pipelines.training.tokenizer import (
     END_OF_TEXT,
@@ -77,7 +78,8 @@ def test_openvino_gives_the_same_tokens(tokenizer: PreTrainedTokenizerFast) -> N
     import openvino
     from openvino_tokenizers import convert_tokenizer
 
-    encode = openvino.compile_model(convert_tokenizer(tokenizer), "CPU")
+    with kept_signal_stack():
+        encode = openvino.compile_model(convert_tokenizer(tokenizer), "CPU")
     text = tokenizer.apply_chat_template(CHAT, tokenize=False) + "2024年 15元，OK?\n\n 完 "
     found = encode([text])["input_ids"][0].tolist()
     assert found == tokenizer(text)["input_ids"]
