@@ -51,6 +51,28 @@ _SIGNS = {
         r"(?:明星|网红)同款|内部(?:价|福利|名额|渠道)",
     ),
 }
+# A sign is looked for only where one of its marks is: letters first, as most texts lack them.
+_MARKS = {
+    "messenger": ("微信", "薇信", "威信", "v信", "qq", "扣扣", "vx", "群"),
+    "hotline": ("400", "800", "热线", "咨询电话", "订购电话", "免费电话", "服务电话"),
+    "click": ("点击", "点我", "戳", "立即", "马上", "火速", "一键"),
+    "scan": ("扫码", "扫一", "扫描", "长按", "公众号", "下载"),
+    "price": ("原价", "现价", "仅需", "只要", "特价", "特惠", "钜惠", "秒杀", "清仓", "甩卖", "大促", "促销", "最低价",
+              "低至", "半价", "折", "送", "立减", "满", "直销", "正品保证", "假一赔", "货到付款"),
+    "gift": ("礼品", "福利", "资料", "话费", "手机", "红包", "优惠券", "代金券", "礼包"),
+    "urgency": ("手慢无", "先到先得", "名额", "数量", "仅限前", "最后", "错过", "还等什么", "赶紧来", "机不可失",
+                "速来", "赶快行动"),
+    "income": ("赚", "月入", "零投资", "本金", "回报", "暴富", "宝妈", "刷单"),
+    "guarantee": ("退款", "不满意退", "包过", "包教", "下款", "征信", "不收费", "七天", "有效", "立竿见影", "见效"),
+    "gambling": ("彩票", "六合", "博彩", "赌场", "开户送", "内幕", "涨停", "牛股", "带单", "荐股", "必中", "下注",
+                 "棋牌"),
+    "relay": ("转发", "分享", "集赞", "解锁"),
+    "shouting": ("!!", "！！", "!！", "！!", ">>", "↓↓", "震惊", "重磅", "速看"),
+    "link": ("://", "www."),
+    "services": ("代办", "代开", "代写", "办证", "提额", "祛斑", "减肥", "丰胸", "增高", "壮阳", "生发"),
+    "crowd": ("购买", "报名", "参与", "领取", "百万网友", "万人", "同款", "内部"),
+}  # fmt: skip
+_MARK_LETTERS = {name: [frozenset(mark) for mark in marks] for name, marks in _MARKS.items()}
 _QUOTED = re.compile("“[^”\n]{1,40}”|「[^」\n]{1,40}」")
 _COMPILED = {name: re.compile("|".join(patterns), re.IGNORECASE) for name, patterns in _SIGNS.items()}
 
@@ -58,5 +80,12 @@ _COMPILED = {name: re.compile("|".join(patterns), re.IGNORECASE) for name, patte
 def advertising_signs(text: str) -> dict[str, int]:
     """How often each sign occurs; signs that do not occur are left out."""
     own = _QUOTED.sub("", text)
-    found = {name: sum(1 for _ in pattern.finditer(own)) for name, pattern in _COMPILED.items()}
+    folded = own.lower()
+    present = set(folded)
+    possible = [name for name, marks in _MARK_LETTERS.items() if any(letters <= present for letters in marks)]
+    found = {
+        name: sum(1 for _ in _COMPILED[name].finditer(own))
+        for name in possible
+        if any(mark in folded for mark in _MARKS[name])
+    }
     return {name: count for name, count in found.items() if count}

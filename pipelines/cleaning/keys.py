@@ -8,6 +8,8 @@ import unicodedata
 from functools import cache
 from typing import TYPE_CHECKING
 
+from pipelines.cleaning.characters import TOGETHER, code_points, fold_table, to_text
+
 if TYPE_CHECKING:
     import opencc
 
@@ -21,9 +23,17 @@ def simplify(text: str) -> str:
 
 
 def comparison_key(text: str) -> str:
-    """Compatibility forms, case, script, punctuation and spaces folded away: `ＡＢ，開戶` and `ab开户` are one."""
-    folded = unicodedata.normalize("NFKC", text).lower()
-    return _NO_WORD.sub("", simplify(folded))
+    """Compatibility forms, case, script, punctuation and spaces folded away: `ＡＢ，開戶` and `ab开户` are one.
+
+    Script is folded character by character: `simplify` knows phrases, but a key has only to be the same for both.
+    """
+    points = fold_table()[code_points(text)]
+    if (points == TOGETHER).any():
+        composed = _NO_WORD.sub("", unicodedata.normalize("NFKC", text).lower())
+        points = fold_table()[code_points(composed)]
+        if (points == TOGETHER).any():  # a letter that needs its mark: both stay as they are
+            return composed
+    return to_text(points[points != 0])
 
 
 def key_digest(text: str, key: str) -> bytes:

@@ -9,19 +9,24 @@ from __future__ import annotations
 
 import numpy as np
 
+from pipelines.cleaning.characters import code_points
+
 BANDS, ROWS = 37, 3
 SKETCH_SIZE = BANDS * ROWS
 SHINGLE_CHARACTERS = 5
 NEIGHBOURS = 8
 
 _GENERATOR = np.random.Generator(np.random.PCG64(20260101))
-# An affine family on 64-bit integers; the upper half of the product is what mixes well, the multiplier is odd.
-_MULTIPLIERS = _GENERATOR.integers(0, 2**63, SKETCH_SIZE, dtype=np.uint64) << np.uint64(1) | np.uint64(1)
-_OFFSETS = _GENERATOR.integers(0, 2**63, SKETCH_SIZE, dtype=np.uint64)
+# An affine family on 32-bit integers: the hashes that it permutes are well mixed already, and an odd multiplier keeps
+# different ones apart.
+_MULTIPLIERS = _GENERATOR.integers(0, 2**31, (SKETCH_SIZE, 1), dtype=np.uint32) << np.uint32(1) | np.uint32(1)
+_OFFSETS = _GENERATOR.integers(0, 2**32, (SKETCH_SIZE, 1), dtype=np.uint32)
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 _MIX = np.uint64(0xBF58476D1CE4E5B9)
 _HALF = np.uint64(32)
-# Shingles at a time, which bounds the (shingles, SKETCH_SIZE) products of a very long text to 7 MB.
+# Shingles at a time: their (SKETCH_SIZE, shingles) products stay in a processor's cache.
+_SHINGLES = 512
+# Pairs at a time, which bounds the (pairs, SKETCH_SIZE) comparisons to 7 MB.
 _BLOCK = 8192
 
 
@@ -30,7 +35,7 @@ def shingles(text: str, size: int = SHINGLE_CHARACTERS) -> np.ndarray:
 
     A text shorter than `size` is padded to one n-gram; an empty text has none.
     """
-    points = np.frombuffer(text.encode("utf-32-le", errors="surrogatepass"), dtype="<u4").astype(np.uint64)
+    points = code_points(text).astype(np.uint64)
     if not len(points):
         return np.zeros(0, dtype=np.uint64)
     if len(points) < size:
@@ -42,16 +47,21 @@ def shingles(text: str, size: int = SHINGLE_CHARACTERS) -> np.ndarray:
     hashes ^= hashes >> _HALF
     hashes *= _MIX
     hashes ^= hashes >> _HALF
-    return np.unique(hashes)
+    hashes.sort()
+    return hashes[np.concatenate([[True], hashes[1:] != hashes[:-1]])]
 
 
 def sketch(hashes: np.ndarray) -> np.ndarray:
     """MinHash of a shingle set: (SKETCH_SIZE,) uint32; the greatest value everywhere for an empty set."""
     lowest = np.full(SKETCH_SIZE, np.iinfo(np.uint32).max, dtype=np.uint32)
-    for start in range(0, len(hashes), _BLOCK):
-        block = hashes[start : start + _BLOCK, None]
-        values = (block * _MULTIPLIERS + _OFFSETS) >> _HALF
-        np.minimum(lowest, values.min(axis=0).astype(np.uint32), out=lowest)
+    upper = (hashes >> _HALF).astype(np.uint32)
+    products = np.empty((SKETCH_SIZE, min(len(upper), _SHINGLES)), dtype=np.uint32)
+    for start in range(0, len(upper), _SHINGLES):
+        block = upper[start : start + _SHINGLES]
+        values = products[:, : len(block)]
+        np.multiply(_MULTIPLIERS, block, out=values)
+        values += _OFFSETS
+        np.minimum(lowest, values.min(axis=1), out=lowest)
     return lowest
 
 

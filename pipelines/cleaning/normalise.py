@@ -20,6 +20,17 @@ _SPACES = re.compile(r"[ \t\u00a0\u3000\u2000-\u200a\u202f]+")
 _BESIDE_PUNCTUATION = re.compile("(?<=[、。〈-】〔-〟！-／：-＠［-｀｛-･]) | (?=[、。〈-】〔-〟！-／：-＠［-｀｛-･])")
 _BLANK_LINES = re.compile(r"\n{3,}")
 
+# Mojibake is a run of characters of a single-byte codec, two at least for one that was lost, and not all of them usual
+# punctuation. Plain Chinese and English have such characters one at a time (`·`, `℃`) or not at all, and to look for
+# them costs a fiftieth of what looking for mojibake does.
+_USUAL = " \xa0\u2014\u2018\u2019\u201c\u201d\u2026"
+_CODEC = (
+    "\x80-\x9f\xa1-\u052f\u2000-\u2013\u2015-\u2017\u201a\u201b\u201e-\u2025\u2027-\u206f\u20a0-\u2bff\ufb00-\ufb06"
+)
+_DAMAGE = "\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u206a-\u206f\ud800-\uf8ff\ufeff\ufff0-\uffff"
+_SUSPECT = re.compile(f"[{_DAMAGE}{_CODEC}]")
+_DAMAGED = re.compile(f"[{_DAMAGE}]|[{_CODEC}][{_USUAL}{_CODEC}]|[{_USUAL}][{_CODEC}]")
+
 _SCRIPT = re.compile(r"<(script|style|noscript)\b[^>]*>.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _BREAK = re.compile(r"</?(?:p|div|br|li|ul|ol|h[1-6]|tr|table|section|article|blockquote|hr)\b[^>]*/?>", re.IGNORECASE)
@@ -62,6 +73,8 @@ def normalise(text: str, config: NormaliseConfig) -> str:
 
 def mend_mojibake(text: str) -> str:
     """Undo wrong decodings that can be undone; width, quotes and ligatures are the author's and stay."""
+    if not _SUSPECT.search(text) or not _DAMAGED.search(text):
+        return text
     import ftfy
 
     return ftfy.fix_text(text, _ftfy_config())

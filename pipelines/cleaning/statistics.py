@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+
+import numpy as np
 
 from pipelines.cleaning.advertising import advertising_signs
-from pipelines.cleaning.keys import simplify
+from pipelines.cleaning.characters import Kind, code_points, kind_table
 from pipelines.cleaning.minhash import SHINGLE_CHARACTERS
 
-_KANA = (0x3041, 0x30FF)
-_HANGUL = ((0xAC00, 0xD7A3), (0x1100, 0x11FF), (0x3131, 0x318E))
-_HAN = ((0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x323AF), (0xF900, 0xFAFF))
 _SENTENCE_ENDS = '。！？!?….；;”"』」）)'
 _FUNCTION_WORDS = """
     the of and to in a is that for it on with as was be by are this at from or have an not you we he she they his her
@@ -27,7 +23,7 @@ _ENGLISH_WORDS = frozenset(_FUNCTION_WORDS.split())
 class TextStatistics:
     """Counts over a text. `characters` leaves white space out; every other count is of characters among them.
 
-    common_han: Chinese characters of the 3,755 that GB 2312 lists as the usual ones (after simplification).
+    common_han: Chinese characters of the 3,755 that GB 2312 lists as the usual ones, or traditional forms of them.
     broken: replacement, private-use, unassigned and control characters.
     symbols: what is neither letter, digit nor usual punctuation.
     repeated_grams: share of the key's character 5-grams that occurred before in the text, 0 to 1.
@@ -65,25 +61,23 @@ def measure(text: str, key_characters: int, different_grams: int) -> TextStatist
         key_characters: length of its comparison key.
         different_grams: character 5-grams of that key, each counted once.
     """
-    kinds: Counter[str] = Counter()
-    for character, count in Counter(simplify(text)).items():
-        kinds[_kind(character)] += count
+    kinds = np.bincount(kind_table()[code_points(text)], minlength=len(Kind)).tolist()
     stripped = text.rstrip()
     return TextStatistics(
-        characters=sum(kinds.values()) - kinds["space"],
-        han=kinds["common_han"] + kinds["rare_han"],
-        common_han=kinds["common_han"],
-        kana=kinds["kana"],
-        hangul=kinds["hangul"],
-        latin=kinds["latin"],
-        other_letters=kinds["other"],
-        digits=kinds["digit"],
-        punctuation=kinds["punctuation"],
-        symbols=kinds["symbol"],
-        broken=kinds["broken"],
+        characters=sum(kinds) - kinds[Kind.SPACE],
+        han=kinds[Kind.COMMON_HAN] + kinds[Kind.RARE_HAN],
+        common_han=kinds[Kind.COMMON_HAN],
+        kana=kinds[Kind.KANA],
+        hangul=kinds[Kind.HANGUL],
+        latin=kinds[Kind.LATIN],
+        other_letters=kinds[Kind.OTHER_LETTER],
+        digits=kinds[Kind.DIGIT],
+        punctuation=kinds[Kind.PUNCTUATION],
+        symbols=kinds[Kind.SYMBOL],
+        broken=kinds[Kind.BROKEN],
         repeated_grams=repeated_gram_share(key_characters, different_grams),
         repeated_lines=repeated_line_share(text),
-        english_words=_english_share(text) if kinds["latin"] else 0.0,
+        english_words=_english_share(text) if kinds[Kind.LATIN] else 0.0,
         ends_a_sentence=bool(stripped) and stripped[-1] in _SENTENCE_ENDS,
         advertising=advertising_signs(text),
     )
@@ -106,36 +100,3 @@ def _english_share(text: str) -> float:
     words = [word.strip(".,;:!?\"'()").lower() for word in text.split()]
     words = [word for word in words if word.isascii() and word.isalpha()]
     return sum(word in _ENGLISH_WORDS for word in words) / len(words) if words else 0.0
-
-
-@cache
-def _kind(character: str) -> str:
-    point = ord(character)
-    if any(low <= point <= high for low, high in _HAN):
-        return "common_han" if character in _common_han() else "rare_han"
-    if _KANA[0] <= point <= _KANA[1]:
-        return "kana"
-    if any(low <= point <= high for low, high in _HANGUL):
-        return "hangul"
-    return _kind_by_category(character, unicodedata.category(character))
-
-
-def _kind_by_category(character: str, category: str) -> str:
-    if character.isspace() or category.startswith("Z"):
-        return "space"
-    if character == "\ufffd" or category in ("Co", "Cn", "Cs", "Cc"):
-        return "broken"
-    if category == "Nd":
-        return "digit"
-    if category.startswith("P"):
-        return "symbol" if character in "#%&*@\\/_-+|^~<>{}[]" else "punctuation"
-    if category[0] in "LM":
-        return "latin" if "LATIN" in unicodedata.name(character, "") else "other"
-    return "symbol"
-
-
-@cache
-def _common_han() -> frozenset[str]:
-    """Level 1 of GB 2312: rows 16 to 55, ordered by pronunciation, which covers all but rare words and names."""
-    rows = (bytes((high, low)) for high in range(0xB0, 0xD8) for low in range(0xA1, 0xFF))
-    return frozenset(pair.decode("gb2312", errors="ignore") for pair in rows) - {""}

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import ftfy
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.cleaning.config import NormaliseConfig
-from pipelines.cleaning.normalise import drop_lines, is_page_line, normalise, strip_html, tidy_spaces
+from pipelines.cleaning.normalise import (
+    _ftfy_config,
+    drop_lines,
+    is_page_line,
+    mend_mojibake,
+    normalise,
+    strip_html,
+    tidy_spaces,
+)
 
 TEXT = "银行卡丢失后，请先在手机上挂失。"
 
@@ -69,3 +78,19 @@ def test_tidying_twice_changes_nothing_more(text: str) -> None:
 @given(st.text(alphabet=st.sampled_from("中文。ab <>&;/p"), max_size=60))
 def test_html_stripping_only_takes_away(text: str) -> None:
     assert len(strip_html(text)) <= len(text)
+
+
+_CODECS = ["latin-1", "cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "cp1257", "mac_roman", "cp437", "iso8859-2"]
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.text(st.one_of(st.characters(codec="utf-8"), st.sampled_from("中文银行·é“”…— ℃\xa0ąñ")), max_size=8),
+    st.sampled_from(_CODECS),
+    st.integers(0, 2),
+)
+def test_what_is_not_looked_at_needs_no_mending(text: str, codec: str, times: int) -> None:
+    """`mend_mojibake` passes most texts over without asking ftfy: it must not pass over one that ftfy would change."""
+    for _ in range(times):
+        text = text.encode().decode(codec, "ignore")
+    assert mend_mojibake(text) == ftfy.fix_text(text, _ftfy_config())
