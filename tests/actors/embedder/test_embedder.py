@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from actors.embedder import Embedder, fit_embedder, load_embedder, unknown_token_share
-from actors.embedder.projection import count_ngrams, fit_projection
+from actors.embedder.projection import count_ngrams, fit_projection, weigh
 from danlu.errors import ConfigError, InputError
 
 TOPICS = {
@@ -109,7 +111,16 @@ def test_the_projection_is_the_truncated_svd() -> None:
     projection = fit_projection(CORPUS, rank=len(CORPUS))
     columns = projection.components
     np.testing.assert_allclose(columns.T @ columns, np.eye(columns.shape[1]), atol=1e-4)
-    assert count_ngrams(CORPUS)[:, projection.known].shape[1] == len(projection.idf)
+    counts = count_ngrams(CORPUS)
+    assert (counts.any(axis=0) == (projection.idf > 0)).all()
+    rows = weigh(counts, projection.idf)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    np.testing.assert_allclose((rows @ columns) @ (rows @ columns).T, rows @ rows.T, atol=1e-4)
+
+
+@given(st.text(max_size=40))
+def test_ngrams_are_counted_once_each(text: str) -> None:
+    assert count_ngrams([text]).sum() == sum(max(len(text) - size + 1, 0) for size in (1, 2, 3))
 
 
 @pytest.fixture(scope="module")
