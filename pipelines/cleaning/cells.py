@@ -9,61 +9,72 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
-_FIT_VECTORS = 20_000
 _BLOCK = 16_384
 
 
-def plan_cells(vectors: np.ndarray, most: int, seed: int) -> list[np.ndarray]:
-    """Members of each cell: ascending numbers, at most `most`; every vector is in one or two cells.
+@dataclass(frozen=True)
+class Cells:
+    """Centres of cells.
+
+    tops: (n_tops, dim). leaves: for each top (n_leaves, dim) centres of its cells; cells are numbered through.
+    """
+
+    tops: np.ndarray
+    leaves: tuple[np.ndarray, ...]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.leaves))
+
+    def assign(self, vectors: np.ndarray) -> np.ndarray:
+        """(n, 2) int64 cells of (n, dim) vectors, the nearest first; equal where there is only one."""
+        found = np.zeros((len(vectors), 2), dtype=np.int64)
+        starts = np.cumsum([0, *map(len, self.leaves)])
+        nearest_tops = np.sort(_nearest(vectors, self.tops, 2), axis=1)
+        pairs, place = np.unique(nearest_tops, axis=0, return_inverse=True)
+        for number, tops in enumerate(pairs):
+            rows = np.flatnonzero(place.ravel() == number)
+            centres = np.concatenate([self.leaves[top] for top in np.unique(tops)])
+            cells = np.concatenate([np.arange(starts[top], starts[top + 1]) for top in np.unique(tops)])
+            found[rows] = cells[_nearest(vectors[rows], centres, 2)]
+        return found
+
+
+def plan_cells(sample: np.ndarray, vectors: int, most: int, seed: int) -> Cells:
+    """Cells for a corpus of so many `vectors` that one holds `most` of them at most, unless they lie unevenly.
 
     Args:
-        vectors: (n, dim) float32.
+        sample: (n, dim) float32: vectors of the corpus, in an order that depends on nothing but them.
     """
-    if len(vectors) <= most:
-        return [np.arange(len(vectors))]
-    wanted = math.ceil(4 * len(vectors) / most)  # twice each vector, and room for uneven cells
-    tops = _centres(vectors, math.ceil(math.sqrt(wanted)), seed)
-    nearest_tops = _nearest(vectors, tops, 2)
+    if vectors <= most or len(sample) < 2:
+        centre = np.zeros((1, sample.shape[1]), dtype=np.float32)
+        return Cells(centre, (centre,))
+    wanted = math.ceil(4 * vectors / most)  # twice each vector, and room for uneven cells
+    tops = _centres(sample, math.ceil(math.sqrt(wanted)), seed)
     below = math.ceil(wanted / len(tops))
-    leaves = [_centres(vectors[nearest_tops[:, 0] == top], below, seed) for top in range(len(tops))]
-    starts = np.cumsum([0, *map(len, leaves)])
-    members: list[list[np.ndarray]] = [[] for _ in range(starts[-1])]
-    for numbers, cells in _assign(vectors, nearest_tops, leaves, starts):
-        for cell in np.unique(cells):
-            members[cell].append(numbers[(cells == cell).any(axis=1)])
-    whole = [np.sort(np.concatenate(parts)) for parts in members if parts]
-    return [part for cell in whole for part in _split(vectors, cell, most, seed)]
+    nearest = _nearest(sample, tops, 1)[:, 0]
+    leaves = [_centres(sample[nearest == top], below, seed) for top in range(len(tops))]
+    return Cells(tops, tuple(leaf if len(leaf) else tops[top : top + 1] for top, leaf in enumerate(leaves)))
 
 
-def _assign(
-    vectors: np.ndarray, nearest_tops: np.ndarray, leaves: list[np.ndarray], starts: np.ndarray
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """(numbers, (n, 2) cells) for each pair of top cells that some vectors are nearest to."""
-    pairs, place = np.unique(np.sort(nearest_tops, axis=1), axis=0, return_inverse=True)
-    for number, tops in enumerate(pairs):
-        numbers = np.flatnonzero(place == number)
-        centres = np.concatenate([leaves[top] for top in np.unique(tops)])
-        cells = np.concatenate([np.arange(starts[top], starts[top + 1]) for top in np.unique(tops)])
-        yield numbers, cells[_nearest(vectors[numbers], centres, 2)]
+def split_cell(vectors: np.ndarray, most: int, seed: int) -> list[np.ndarray]:
+    """The places of (n, dim) vectors of one cell, in parts of at most `most`: in two, again and again."""
+    return _split(vectors, np.arange(len(vectors)), most, seed)
 
 
 def _centres(vectors: np.ndarray, count: int, seed: int) -> np.ndarray:
     """(count, dim) centres, fewer when there are fewer vectors."""
-    if len(vectors) > _FIT_VECTORS:
-        chosen = np.random.default_rng(seed).choice(len(vectors), _FIT_VECTORS, replace=False)
-        vectors = vectors[np.sort(chosen)]
     count = min(count, len(vectors))
     if not count:
         return vectors
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # equal vectors make fewer centres, which is fine
-        return KMeans(count, n_init=1, max_iter=20, random_state=seed).fit(vectors).cluster_centers_
+        return KMeans(count, n_init=1, max_iter=10, random_state=seed).fit(vectors).cluster_centers_
 
 
 def _nearest(vectors: np.ndarray, centres: np.ndarray, count: int) -> np.ndarray:
@@ -80,7 +91,7 @@ def _nearest(vectors: np.ndarray, centres: np.ndarray, count: int) -> np.ndarray
 
 
 def _split(vectors: np.ndarray, cell: np.ndarray, most: int, seed: int) -> list[np.ndarray]:
-    """A cell that is too large in two, again and again; vectors that can't be told apart are cut by number."""
+    """Vectors that can't be told apart are cut by place."""
     if len(cell) <= most:
         return [cell]
     near = _nearest(vectors[cell], _centres(vectors[cell], 2, seed), 1)[:, 0]

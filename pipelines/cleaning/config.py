@@ -63,7 +63,7 @@ class NearConfig(Settings):
     """Drops texts that share most of their character 5-grams (MinHash, verified)."""
 
     similarity: Share = Field(default=0.5, description="least exact Jaccard similarity to the survivor")
-    certain: Share = Field(default=0.7, description="from this similarity on, numbers and names need not agree")
+    certain: Share = Field(default=0.6, description="from this similarity on, numbers and names need not agree")
     anchors: Share = Field(default=0.4, description="below it, least share of the numbers and Latin words in common")
     sketch_similarity: Share = Field(default=0.35, description="least agreement of two sketches to be verified at all")
 
@@ -86,7 +86,7 @@ class SemanticConfig(Settings):
     pairs: Share = Field(default=0.55, description="least Jaccard similarity of character pairs; 0 trusts the embedder")
     anchors: Share = Field(default=0.5, description="least share of numbers and Latin words in common")
     dimensions: int = Field(default=50, ge=2, description="principal components that the clustering sees")
-    cell_documents: int = Field(default=4000, ge=10, description="most documents clustered at once")
+    cell_documents: int = Field(default=1000, ge=10, description="most documents clustered at once")
 
 
 class EmbedderConfig(Settings):
@@ -123,4 +123,7 @@ class CleanConfig(JobConfig):
     domain: DomainConfig | None = Field(default=None, description="labels texts with domains; null does not")
     workers: int | None = Field(default=None, ge=1, description="processes at work; null: one for each CPU")
     shard_documents: int = Field(default=2000, ge=1, description="most documents in a work unit")
+    exchange_documents: int = Field(
+        default=50_000, ge=100, description="more documents than this are compared by a shuffle on the cluster"
+    )
     seed: int = Field(default=0, ge=0, description="of the sample the embedder is fitted to and of the clustering")

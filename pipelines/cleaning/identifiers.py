@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+
+_NEW = re.compile(r"(?:~\d+)+$")
+
+
+def root(identifier: str) -> str:
+    """What an id and the new ids made from it have in common."""
+    return _NEW.sub("", identifier)
 
 
 def rename_repeated(ids: Sequence[str]) -> dict[int, str]:

@@ -27,7 +27,9 @@ from pipelines.cleaning.config import CleanConfig
 from pipelines.cleaning.formats import SUFFIXES, WARC_SUFFIXES, refuse_archives
 
 if TYPE_CHECKING:
-    from pipelines.cleaning.index import DocumentIndex
+    from collections.abc import Sequence
+
+    from pipelines.cleaning.layout import Shard
     from pipelines.cleaning.stages.vectors import Embedding
     from pipelines.cleaning.survivors import Removal
 
@@ -57,7 +59,6 @@ def resources(config: CleanConfig) -> dict[str, float]:
 
 def run(config: CleanConfig, run: RunDirectory, progress: Progress) -> Report:
     """Clean the corpus; Ray is already there."""
-    from pipelines.cleaning.index import load_index
     from pipelines.cleaning.layout import Layout
     from pipelines.cleaning.sections import build_report
     from pipelines.cleaning.stages import domains, judge, output, read
@@ -67,41 +68,37 @@ def run(config: CleanConfig, run: RunDirectory, progress: Progress) -> Report:
     if config.domain is not None:
         domains.check_domains(config.domain)
     shards = read.read(raw_files(config), config, run, progress)
-    renamed = judge.judge(shards, config, run, progress)
-    index = load_index(shards, layout)
-    removals, embedding = _find_duplicates(index, config, run, progress)
+    judged = judge.judge(shards, config, run, progress)
+    removals, embedding = _find_duplicates(shards, judged.passed, config, run, progress)
     classifier = domains.learn_domains(embedding, config, run, progress) if embedding else None
-    output.write_output(shards, index, removals, classifier, config, run, progress)
+    output.write_output(shards, removals, classifier, config, run, progress)
     documents = sum(shard.documents for shard in shards)
-    facts: dict[str, Scalar] = {"renamed_ids": renamed, "boilerplate_lines": (run.done("read") or {})["repeated_lines"]}
+    lines = (run.done("read") or {})["repeated_lines"]
+    facts: dict[str, Scalar] = {"renamed_ids": judged.renamed, "boilerplate_lines": lines}
     if embedding is not None:
         facts["unknown_token_share"] = round(embedding.unknown_token_share, 4)
     if classifier is not None:
         facts["domain_seed_accuracy"] = round(classifier.accuracy, 4)
     if not continued:  # the time of a stopped run is not known
         facts["documents_per_s"] = round(documents / (time.monotonic() - began), 1)
-    return build_report(shards, index.length, facts, config, layout)
+    return build_report(shards, facts, config, layout)
 
 
 def _find_duplicates(
-    index: DocumentIndex, config: CleanConfig, run: RunDirectory, progress: Progress
+    shards: Sequence[Shard], passed: int, config: CleanConfig, run: RunDirectory, progress: Progress
 ) -> tuple[dict[str, list[Removal]], Embedding | None]:
     """What each stage dropped, and the embedding of the rest (None when no stage needs it)."""
-    import numpy as np
+    from pipelines.cleaning.stages import exact, near, semantic, vectors
 
-    from pipelines.cleaning.stages import duplicates, semantic, vectors
-
-    left = np.arange(len(index))
-    removals = {"exact": duplicates.drop_exact(index, config, run, progress)}
-    left = duplicates.without(left, removals["exact"])
-    removals["near"] = duplicates.drop_near(index, left, config, run, progress)
-    left = duplicates.without(left, removals["near"])
-    stand_ins = frozenset(removal.survivor for removal in removals["near"])
-    if not len(left) or (config.semantic is None and config.domain is None):
+    exact_ = exact.drop_exact(shards, passed, config, run, progress)
+    near_ = near.drop_near(shards, passed - len(exact_), exact_, config, run, progress)
+    removals = {"exact": exact_, "near": near_}
+    left = passed - len(exact_) - len(near_)
+    if not left or (config.semantic is None and config.domain is None):
         return removals, None
-    embedding = vectors.embed(index, left, config, run, progress)
+    embedding = vectors.embed(shards, left, [exact_, near_], config, run, progress)
     if embedding.unknown_token_share > UNKNOWN_SHARE_WARNING:
         share = f"{embedding.unknown_token_share:.0%}"
         progress.say(f"warning: the embedder {embedding.model} does not know {share} of the tokens of this corpus")
-    removals["semantic"] = semantic.drop_semantic(index, left, stand_ins, config, run, progress)
+    removals["semantic"] = semantic.drop_semantic(shards, left, near_, config, run, progress)
     return removals, embedding

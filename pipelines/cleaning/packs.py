@@ -1,14 +1,14 @@
-"""Groups of possible duplicates, packed into work units that carry where their texts lie. Pure."""
+"""Groups of possible duplicates, packed into work units that carry where their documents lie. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipelines.cleaning.index import DocumentIndex
-from pipelines.cleaning.survivors import Removal, Similarity, choose_survivors, rank
+from pipelines.cleaning.numbers import by_shard
+from pipelines.cleaning.survivors import Removal, Similarity, Standing, choose_survivors, rank
 
 _PACK_DOCUMENTS = 2000
 
@@ -17,35 +17,38 @@ _PACK_DOCUMENTS = 2000
 class Pack:
     """Groups to verify.
 
-    groups: document numbers, best first. places: where each document lies, {shard: (numbers, rows)}.
-    protected: documents that are not to be dropped.
+    groups: document numbers. places: the numbers that lie in each shard, ascending. protected: not to be dropped.
     """
 
     groups: tuple[tuple[int, ...], ...]
-    places: dict[str, tuple[np.ndarray, np.ndarray]]
+    places: Mapping[str, np.ndarray]
     protected: frozenset[int]
 
 
 def pack_groups(
-    groups: Iterable[np.ndarray], index: DocumentIndex, protected: frozenset[int] = frozenset()
+    groups: Iterable[np.ndarray], shards: Sequence[str], protected: frozenset[int] = frozenset()
 ) -> list[Pack]:
-    """Ranked groups, put together up to about 2,000 documents."""
+    """Groups put together up to about 2,000 documents; `shards` are the names of all shards in their order."""
     packs: list[Pack] = []
     held: list[tuple[int, ...]] = []
     for group in groups:
-        held.append(tuple(rank(group, index.quality, index.length, index.ids, protected)))
+        held.append(tuple(group.tolist()))
         if sum(map(len, held)) >= _PACK_DOCUMENTS:
-            packs.append(_pack(held, index, protected))
+            packs.append(_pack(held, shards, protected))
             held = []
-    return [*packs, _pack(held, index, protected)] if held else packs
+    return [*packs, _pack(held, shards, protected)] if held else packs
 
 
-def _pack(groups: Sequence[tuple[int, ...]], index: DocumentIndex, protected: frozenset[int]) -> Pack:
+def _pack(groups: Sequence[tuple[int, ...]], shards: Sequence[str], protected: frozenset[int]) -> Pack:
     numbers = np.array([number for group in groups for number in group], dtype=np.int64)
-    places = {shard: (inside, rows) for shard, inside, rows in index.by_shard(numbers)}
+    places = {shards[place]: inside for place, inside in by_shard(numbers)}
     return Pack(tuple(groups), places, protected & frozenset(numbers.tolist()))
 
 
-def verify(pack: Pack, similarity: Similarity, least: float) -> list[Removal]:
-    """The removals of all groups of a pack."""
-    return [removal for group in pack.groups for removal in choose_survivors(group, similarity, least, pack.protected)]
+def verify(pack: Pack, standing: Mapping[int, Standing], similarity: Similarity, least: float) -> list[Removal]:
+    """The removals of all groups of a pack, with the ids of the survivors."""
+    return [
+        replace(removal, survivor_id=standing[removal.survivor].id)
+        for group in pack.groups
+        for removal in choose_survivors(rank(group, standing, pack.protected), similarity, least, pack.protected)
+    ]

@@ -64,7 +64,6 @@ def _note(row: dict[str, Any], outcome: Outcome) -> None:
 
 def build_report(
     shards: Sequence[Shard],
-    lengths: np.ndarray,
     facts: dict[str, Scalar],
     config: CleanConfig,
     layout: Layout,
@@ -72,7 +71,6 @@ def build_report(
     """The report.
 
     Args:
-        lengths: (n,) characters of the documents that passed the filters.
         facts: figures that the stages know.
     """
     outcome = gather(shards, layout)
@@ -84,7 +82,7 @@ def build_report(
         job="clean",
         figures=figures | facts,
         checks=_checks(documents, outcome, config),
-        sections=_sections(documents, outcome, by_stage, lengths, layout, shards),
+        sections=_sections(documents, outcome, by_stage, _length_counts(shards, layout), layout, shards),
     )
 
 
@@ -136,8 +134,17 @@ def _ordered(outcome: Outcome) -> list[tuple[tuple[str, str], int]]:
     return sorted(outcome.dropped.items(), key=lambda item: (_STAGES.index(item[0][0]), -item[1], item[0][1]))
 
 
-def _length_bars(lengths: np.ndarray) -> list[tuple[str, float]]:
-    counts = np.histogram(lengths, bins=[*_LENGTHS, np.inf])[0]
+def _length_counts(shards: Sequence[Shard], layout: Layout) -> np.ndarray:
+    """How many of the documents that passed the filters have each of the lengths."""
+    counts = np.zeros(len(_LENGTHS), dtype=np.int64)
+    for shard in shards:
+        table = store.read_table(layout.texts(shard.name), ["stage", "length"])
+        lengths = table["length"].filter(table["stage"].is_null()).to_numpy()
+        counts += np.histogram(lengths, bins=[*_LENGTHS, np.inf])[0]
+    return counts
+
+
+def _length_bars(counts: np.ndarray) -> list[tuple[str, float]]:
     names = [f"{low:,} to {high - 1:,}" for low, high in pairwise(_LENGTHS)]
     bars = zip([*names, f"{_LENGTHS[-1]:,} and more"], counts, strict=True)
     return [(name, float(count)) for name, count in bars]

@@ -12,6 +12,7 @@ import pickle
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from danlu.errors import DanluError
@@ -51,6 +52,42 @@ def spread_actors(
     yield from _run(_ActorCall, items, workers, ActorPoolStrategy, options)
 
 
+def shuffle(
+    emit: Work, items: Sequence[Any], column: str, reduce: Work, places: int, workers: int | None = None
+) -> Iterator[Any]:
+    """Tables of all items, brought together by `column` with Ray Data's hash shuffle, then reduced block by block.
+
+    Args:
+        emit: item -> pyarrow table.
+        reduce: a table with all rows of some values of `column` -> list of results.
+        places: blocks after the shuffle.
+    """
+    import ray.data
+    from ray.data import TaskPoolStrategy
+
+    if not items:
+        return
+    size = min(cluster_workers(workers), len(items))
+    rows = [{"item": pickle.dumps(item)} for item in items]
+    with _quiet():
+        plans = ray.data.from_items(rows, override_num_blocks=len(rows))
+        tables = plans.map_batches(
+            partial(_call_emit, emit=emit),
+            batch_size=None,
+            compute=TaskPoolStrategy(size=size),
+            num_cpus=_CPUS,
+        )
+        results = tables.repartition(places, keys=[column]).map_batches(
+            partial(_call_reduce, reduce=reduce),
+            batch_size=None,
+            batch_format="pyarrow",
+            compute=TaskPoolStrategy(size=size),
+            num_cpus=_CPUS,
+        )
+        for row in results.iter_rows():
+            yield from _opened(pickle.loads(row["result"]))
+
+
 def cluster_workers(workers: int | None) -> int:
     """`workers`, or the CPUs of the cluster."""
     import ray
@@ -71,10 +108,23 @@ def _run(
         plans = ray.data.from_items(rows, override_num_blocks=len(rows))
         results = plans.map_batches(call, batch_size=None, compute=pool(size=size), num_cpus=_CPUS, **options)
         for row in results.iter_rows():
-            result = pickle.loads(row["result"])
-            if isinstance(result, DanluError):
-                raise result
-            yield result
+            yield _opened(pickle.loads(row["result"]))
+
+
+def _opened(result: Any) -> Any:
+    if isinstance(result, DanluError):
+        raise result
+    return result
+
+
+def _call_emit(batch: Any, emit: Work) -> Any:
+    import pyarrow as pa
+
+    return pa.concat_tables([emit(pickle.loads(item)) for item in batch["item"]])
+
+
+def _call_reduce(table: Any, reduce: Work) -> Any:
+    return {"result": [_guarded(reduce, pickle.dumps(table))]}
 
 
 def _call_function(batch: dict[str, Any], work: Work) -> dict[str, list[bytes]]:

@@ -45,6 +45,29 @@ def read_rows(uri: str, column: str, rows: np.ndarray) -> list[Any]:
     return read_table(uri, [column])[column].take(rows).to_pylist()
 
 
+def matrix(column: pa.ChunkedArray, dtype: str, width: int) -> np.ndarray:
+    """(n, width) from n values of fixed-size binary; the other way is `binary`."""
+    array = column.combine_chunks()
+    if not len(array):
+        return np.zeros((0, width), dtype=dtype)
+    size = array.type.byte_width
+    data = np.frombuffer(array.buffers()[1], dtype=np.uint8)[array.offset * size : (array.offset + len(array)) * size]
+    return data.view(dtype).reshape(-1, width)
+
+
+def binary(values: np.ndarray) -> pa.Array:
+    """Each row of a (n, width) array as a value of fixed-size binary."""
+    size = values.shape[1] * values.itemsize
+    buffer = pa.py_buffer(np.ascontiguousarray(values).tobytes())
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(size), len(values), [None, buffer])
+
+
+def order_of(keys: pa.ChunkedArray) -> np.ndarray:
+    """(n,) places that put digests of comparison keys into ascending order."""
+    digests = matrix(keys, "<u8", 2)
+    return np.lexsort((digests[:, 1], digests[:, 0]))
+
+
 def read_facts(uri: str) -> dict[str, Any] | None:
     """The facts of a finished file, or None while there is none."""
     filesystem, path = fsspec.core.url_to_fs(uri)

@@ -8,8 +8,9 @@ documents alone, not on the order in which they came.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,19 +25,23 @@ class Removal:
     number: int
     survivor: int
     similarity: float
+    survivor_id: str = ""
 
 
-def rank(
-    members: np.ndarray,
-    quality: np.ndarray,
-    length: np.ndarray,
-    ids: Sequence[str] | np.ndarray,
-    protected: Set[int] = frozenset(),
-) -> list[int]:
-    """`members` from best to worst: the protected ones, then by quality, length and the smaller id (ids are unique)."""
+class Standing(NamedTuple):
+    """What decides between duplicates. Ids are unique."""
+
+    quality: float
+    length: int
+    id: str
+
+
+def rank(members: Iterable[int], standing: Mapping[int, Standing], protected: Set[int] = frozenset()) -> list[int]:
+    """`members` from best to worst: the protected ones, then by quality, length and the smaller id."""
 
     def key(member: int) -> tuple[bool, float, int, str]:
-        return member not in protected, -float(quality[member]), -int(length[member]), str(ids[member])
+        its = standing[member]
+        return member not in protected, -its.quality, -its.length, its.id
 
     return sorted(map(int, members), key=key)
 
@@ -71,8 +76,9 @@ def follow(removals: Sequence[Removal]) -> list[Removal]:
     direct = {removal.number: removal for removal in removals}
     followed: list[Removal] = []
     for removal in removals:
-        end, similarity = removal.survivor, removal.similarity
-        while end in direct:
-            end, similarity = direct[end].survivor, min(similarity, direct[end].similarity)
-        followed.append(Removal(removal.number, end, similarity))
+        last, similarity = removal, removal.similarity
+        while last.survivor in direct:
+            last = direct[last.survivor]
+            similarity = min(similarity, last.similarity)
+        followed.append(Removal(removal.number, last.survivor, similarity, last.survivor_id))
     return followed

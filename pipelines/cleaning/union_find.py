@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 import numpy as np
 
 
@@ -26,14 +24,13 @@ class UnionFind:
             self._parent[max(root_a, root_b)] = min(root_a, root_b)
 
 
-def components(n: int, edges: Iterable[Sequence[int]]) -> list[np.ndarray]:
-    """The connected components with at least two members: ascending int64 numbers, ordered by their smallest."""
-    sets = UnionFind(n)
-    touched: set[int] = set()
-    for a, b in edges:
-        sets.unite(int(a), int(b))
-        touched.update((int(a), int(b)))
+def components(edges: np.ndarray) -> list[np.ndarray]:
+    """The connected components of (n_edges, 2) numbers: ascending int64 numbers, ordered by their smallest."""
+    numbers, ends = np.unique(edges, return_inverse=True)
+    sets = UnionFind(len(numbers))
+    for a, b in ends.reshape(-1, 2).tolist():
+        sets.unite(a, b)
     members: dict[int, list[int]] = {}
-    for item in sorted(touched):
+    for item in range(len(numbers)):
         members.setdefault(sets.find(item), []).append(item)
-    return [np.array(group, dtype=np.int64) for _, group in sorted(members.items()) if len(group) > 1]
+    return [numbers[group].astype(np.int64) for _, group in sorted(members.items()) if len(group) > 1]

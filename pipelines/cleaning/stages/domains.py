@@ -11,7 +11,6 @@ from danlu.progress import Progress
 from danlu.run_directory import RunDirectory
 from pipelines.cleaning import store
 from pipelines.cleaning.config import CleanConfig, DomainConfig
-from pipelines.cleaning.keys import simplify
 from pipelines.cleaning.layout import Layout
 from pipelines.cleaning.stages.vectors import Embedding
 
@@ -43,8 +42,8 @@ def learn_domains(
         with progress.stage("learn domains", sum(map(len, seeds.values())), "seed texts") as stage:
             with store.local_folder(embedding.model) as folder:
                 embedder = Embedder(folder, config.embedder.device or "cpu", batch_size=config.embedder.batch_size)
-            simplified = {domain: [simplify(text) for text in texts] for domain, texts in seeds.items()}
-            classifier = DomainClassifier.fit(simplified, embedder.encode, config.seed)
+            prepared = {domain: embedding.prepare(texts) for domain, texts in seeds.items()}
+            classifier = DomainClassifier.fit(prepared, embedder.encode, config.seed)
             stage.update(sum(map(len, seeds.values())), note=f"{classifier.accuracy:.0%} of held-out seeds right")
         with tempfile.TemporaryDirectory() as folder:
             classifier.save(folder)

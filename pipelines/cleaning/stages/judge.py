@@ -14,17 +14,17 @@ from danlu.run_directory import RunDirectory
 from pipelines.cleaning import store
 from pipelines.cleaning.config import CleanConfig, FilterConfig
 from pipelines.cleaning.filters import reject
-from pipelines.cleaning.identifiers import rename_repeated
 from pipelines.cleaning.keys import DIGEST_BYTES, comparison_key, key_digest
 from pipelines.cleaning.layout import Layout, Shard
-from pipelines.cleaning.minhash import SKETCH_SIZE, shingles, sketch
+from pipelines.cleaning.minhash import SKETCH_SIZE, band_keys, shingles, shorten, sketch
 from pipelines.cleaning.normalise import drop_lines
 from pipelines.cleaning.quality import quality
 from pipelines.cleaning.repeated_lines import line_hash
 from pipelines.cleaning.spread import spread
+from pipelines.cleaning.stages.renames import find_renames
 from pipelines.cleaning.statistics import measure
 
-# `stage` and `reason` are null for what is kept; `key` and `sketch` are null for what is not.
+# `stage` and `reason` are null for what is kept; `key`, `bands` and `sketch` are null for what is not.
 SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -36,18 +36,25 @@ SCHEMA = pa.schema(
         ("quality", pa.float32()),
         ("length", pa.int32()),
         ("key", pa.binary(DIGEST_BYTES)),
-        ("sketch", pa.binary(4 * SKETCH_SIZE)),
     ]
 )
 
 
-def judge(shards: Sequence[Shard], config: CleanConfig, run: RunDirectory, progress: Progress) -> int:
-    """Judge all documents, shard by shard; returns how many got a new id because another document had theirs."""
+@dataclass(frozen=True)
+class Judged:
+    """How many documents passed, and how many got a new id because another document had theirs."""
+
+    passed: int
+    renamed: int
+
+
+def judge(shards: Sequence[Shard], config: CleanConfig, run: RunDirectory, progress: Progress) -> Judged:
+    """Judge all documents, shard by shard."""
     done = run.done("judge")
     if done is not None:
-        return done["renamed"]
+        return Judged(**done)
     layout = Layout(run.uri)
-    renames = _renames(shards, layout)
+    renames = find_renames(shards, config, layout)
     has_lines = config.normalise is not None and config.normalise.repeated_lines is not None
     work = JudgeShard(layout, config.filters, has_lines, need_sketch=_need_sketch(config))
     dropped = 0
@@ -56,27 +63,25 @@ def judge(shards: Sequence[Shard], config: CleanConfig, run: RunDirectory, progr
         for facts in spread(work, items, config.workers):
             dropped += facts["dropped"]
             stage.advance(facts["documents"], note=f"{dropped:,} dropped")
-    renamed = sum(map(len, renames.values()))
-    run.mark_done("judge", renamed=renamed)
-    return renamed
+    passed = sum(shard.documents for shard in shards) - dropped
+    judged = Judged(passed, sum(map(len, renames.values())))
+    run.mark_done("judge", **vars(judged))
+    return judged
+
+
+def _compact(sketches: Sequence[np.ndarray | None]) -> dict[str, pa.Array]:
+    """What the stages that compare documents need of (SKETCH_SIZE,) sketches: two columns, 259 bytes a document."""
+    known = [sketch_ for sketch_ in sketches if sketch_ is not None]
+    stacked = np.stack(known) if known else np.zeros((0, SKETCH_SIZE), dtype=np.uint32)
+    # Where each document's sketch is among the known ones; null for a document without.
+    places = iter(range(len(known)))
+    taken = pa.array([None if sketch_ is None else next(places) for sketch_ in sketches], pa.int64())
+    columns = {"bands": band_keys(stacked).astype("<u4"), "sketch": shorten(stacked)}
+    return {name: store.binary(values).take(taken) for name, values in columns.items()}
 
 
 def _need_sketch(config: CleanConfig) -> bool:
     return config.near is not None or (config.semantic is not None and config.semantic.pairs > 0)
-
-
-def _renames(shards: Sequence[Shard], layout: Layout) -> dict[str, dict[int, str]]:
-    """{shard: {row: new id}} for ids that occurred before."""
-    ids: list[str] = []
-    places: list[tuple[str, int]] = []
-    for shard in shards:
-        ids.extend(store.read_table(layout.raw(shard.name), ["id"])["id"].to_pylist())
-        places.extend((shard.name, row) for row in range(shard.documents))
-    renames: dict[str, dict[int, str]] = {}
-    for place, identifier in rename_repeated(ids).items():
-        shard_name, row = places[place]
-        renames.setdefault(shard_name, {})[row] = identifier
-    return renames
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,11 @@ class JudgeShard:
         lines = self._repeated_lines()
         judged = [self._judge({**row, "id": renames.get(place, row["id"])}, lines) for place, row in enumerate(rows)]
         facts = {"documents": len(rows), "dropped": sum("reason" in row for row in judged)}
-        store.write_table(uri, pa.Table.from_pylist(judged, SCHEMA), **facts)
+        sketches = [row.pop("sketch", None) for row in judged]
+        table = pa.Table.from_pylist(judged, SCHEMA)
+        for name, column in _compact(sketches).items():
+            table = table.append_column(name, column)
+        store.write_table(uri, table, **facts)
         return facts
 
     def _repeated_lines(self) -> frozenset[int]:
@@ -119,5 +128,5 @@ class JudgeShard:
         if rejection is not None:
             return kept | {"stage": "filters", "reason": rejection.reason, "detail": rejection.detail}
         if self.need_sketch and key:
-            kept["sketch"] = np.ascontiguousarray(sketch(grams), dtype="<u4").tobytes()
+            kept["sketch"] = sketch(grams)
         return kept | {"key": key_digest(text, key)}

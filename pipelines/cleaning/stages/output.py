@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from actors.domain_classifier import DomainClassifier
@@ -13,8 +14,8 @@ from danlu.progress import Progress
 from danlu.run_directory import RunDirectory
 from pipelines.cleaning import store
 from pipelines.cleaning.config import CleanConfig, DomainConfig
-from pipelines.cleaning.index import DocumentIndex
 from pipelines.cleaning.layout import Layout, Shard
+from pipelines.cleaning.numbers import by_shard, rows_of
 from pipelines.cleaning.spread import spread
 from pipelines.cleaning.stages.vectors import read_vectors
 from pipelines.cleaning.survivors import Removal, follow
@@ -55,7 +56,6 @@ class ShardPlan:
 
 def write_output(
     shards: Sequence[Shard],
-    index: DocumentIndex,
     removals: Mapping[str, Sequence[Removal]],
     classifier: DomainClassifier | None,
     config: CleanConfig,
@@ -71,22 +71,20 @@ def write_output(
         return
     work = WriteShard(Layout(run.uri), classifier, config.domain)
     with progress.stage("write", sum(shard.documents for shard in shards), "documents") as stage:
-        for documents in spread(work, plan_output(shards, index, removals), config.workers):
+        for documents in spread(work, plan_output(shards, removals), config.workers):
             stage.advance(documents)
     run.mark_done("output")
 
 
-def plan_output(
-    shards: Sequence[Shard], index: DocumentIndex, removals: Mapping[str, Sequence[Removal]]
-) -> list[ShardPlan]:
+def plan_output(shards: Sequence[Shard], removals: Mapping[str, Sequence[Removal]]) -> list[ShardPlan]:
     """A plan for each shard; survivors are followed to the document that stands there in the end."""
     stage_of = {removal.number: stage for stage, dropped in removals.items() for removal in dropped}
+    followed = {r.number: r for r in follow([removal for dropped in removals.values() for removal in dropped])}
     duplicates: dict[str, dict[int, tuple[str, str, float]]] = {shard.name: {} for shard in shards}
-    for removal in follow([removal for dropped in removals.values() for removal in dropped]):
-        shard = index.shards[index.shard[removal.number]]
-        survivor = str(index.ids[removal.survivor])
-        row = int(index.row[removal.number])
-        duplicates[shard][row] = (stage_of[removal.number], survivor, removal.similarity)
+    for place, numbers in by_shard(np.array(list(followed), dtype=np.int64)):
+        for number, row in zip(numbers.tolist(), rows_of(numbers).tolist(), strict=True):
+            removal = followed[number]
+            duplicates[shards[place].name][row] = (stage_of[number], removal.survivor_id, removal.similarity)
     return [ShardPlan(shard.name, duplicates[shard.name]) for shard in shards]
 
 
@@ -120,9 +118,9 @@ class WriteShard:
         """{row: (domain, score)} of the embedded documents."""
         if self.classifier is None or self.domain is None or store.read_facts(self.layout.vectors(shard)) is None:
             return {}
-        places = store.read_table(self.layout.vectors(shard), ["row"])["row"].to_pylist()
-        names, scores = self.classifier.classify(read_vectors(self.layout, shard), self.domain.min_score)
-        return dict(zip(places, zip(names, scores.tolist(), strict=True), strict=True))
+        rows, vectors = read_vectors(self.layout, shard)
+        names, scores = self.classifier.classify(vectors, self.domain.min_score)
+        return dict(zip(rows.tolist(), zip(names, scores.tolist(), strict=True), strict=True))
 
     def _verdict(
         self, place: int, row: Mapping[str, Any], plan: ShardPlan, domains: Mapping[int, tuple[str, float]]

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 import fsspec
-import numpy as np
 import pyarrow as pa
 
 from danlu.errors import InputError
@@ -20,6 +19,7 @@ from pipelines.cleaning.layout import Layout, Shard
 from pipelines.cleaning.normalise import normalise
 from pipelines.cleaning.readers import Fields, RawDocument, read_documents
 from pipelines.cleaning.spread import spread
+from pipelines.cleaning.stages.lines import find_repeated_lines
 
 SCHEMA = pa.schema([("id", pa.string()), ("source", pa.string()), ("text", pa.string()), ("failure", pa.string())])
 # A unit is a few small files or one large one: big enough to be worth a task, small enough for every worker to get one.
@@ -57,7 +57,7 @@ def read(files: Sequence[str], config: CleanConfig, run: RunDirectory, progress:
     shards.sort(key=lambda shard: shard.name)
     if not shards:
         raise InputError(f"input is {config.input!r}", rule=f"its {len(files)} files hold no document")
-    lines = _find_repeated_lines(shards, config.normalise, layout)
+    lines = find_repeated_lines(shards, config, layout)
     run.mark_done("read", shards=[[s.name, s.documents] for s in shards], repeated_lines=lines)
     return shards
 
@@ -141,19 +141,6 @@ def _lines_table(lines: Counter[int]) -> pa.Table:
     ordered = sorted(lines.items())
     columns = [[line for line, _ in ordered], [count for _, count in ordered]]
     return pa.table([pa.array(columns[0], pa.uint64()), pa.array(columns[1], pa.int64())], names=["line", "documents"])
-
-
-def _find_repeated_lines(shards: Sequence[Shard], config: NormaliseConfig | None, layout: Layout) -> int:
-    """Write the hashes of the lines that too many documents share; returns how many."""
-    if config is None or config.repeated_lines is None:
-        return 0
-    tables = [store.read_table(layout.lines(shard.name)) for shard in shards]
-    hashes, documents = repeated_lines.count_documents(
-        [table["line"].to_numpy() for table in tables], [table["documents"].to_numpy() for table in tables]
-    )
-    found = repeated_lines.repeated(hashes, documents, config.repeated_lines)
-    store.write_table(layout.repeated_lines, pa.table({"line": pa.array(np.sort(found), pa.uint64())}))
-    return len(found)
 
 
 def _size(file: str) -> int:

@@ -6,26 +6,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 from danlu.progress import Progress
 from danlu.run_directory import RunDirectory
 from pipelines.cleaning import store
 from pipelines.cleaning.anchors import anchor_jaccard, anchors
-from pipelines.cleaning.cells import plan_cells
+from pipelines.cleaning.cells import Cells, plan_cells, split_cell
 from pipelines.cleaning.clusters import near_pairs
 from pipelines.cleaning.config import CleanConfig, SemanticConfig
-from pipelines.cleaning.index import DocumentIndex
+from pipelines.cleaning.exchange import PLACE, Exchange, exchange
 from pipelines.cleaning.keys import comparison_key
-from pipelines.cleaning.layout import Layout
-from pipelines.cleaning.minhash import jaccard, shingles, sketch_agreement
+from pipelines.cleaning.layout import Layout, Shard
+from pipelines.cleaning.minhash import SKETCH_SIZE, jaccard, shingles, sketch_agreement
+from pipelines.cleaning.numbers import numbers_of, rows_of
 from pipelines.cleaning.packs import Pack, pack_groups, verify
+from pipelines.cleaning.removals import load_removals, save_removals
 from pipelines.cleaning.spread import spread
-from pipelines.cleaning.stages.duplicates import load_removals, save_removals
-from pipelines.cleaning.stages.vectors import load_vectors
+from pipelines.cleaning.stages.members import read_members
+from pipelines.cleaning.stages.vectors import read_vectors, sample_vectors
 from pipelines.cleaning.survivors import Removal
 from pipelines.cleaning.union_find import components
 
-_PCA_DOCUMENTS = 20_000
+_SAMPLE_DOCUMENTS = 10_000
 # Two texts with half of their pairs of characters in common have some 5-grams in common too; two texts on one topic
 # hardly any. It takes away nearly all candidates before a text is read.
 _LEAST_AGREEMENT = 0.1
@@ -34,69 +37,107 @@ _HALF_ERROR = 0.005
 
 
 def drop_semantic(
-    index: DocumentIndex,
-    left: np.ndarray,
-    stand_ins: frozenset[int],
+    shards: Sequence[Shard],
+    documents: int,
+    near: Sequence[Removal],
     config: CleanConfig,
     run: RunDirectory,
     progress: Progress,
 ) -> list[Removal]:
-    """Of the documents `left`, those that say the same as a better one go; not the `stand_ins` of near duplicates."""
+    """Of the embedded documents, those that say the same as a better one go; not the survivors of `near`.
+
+    Args:
+        documents: how many are embedded.
+    """
     layout = Layout(run.uri)
     uri = layout.removals("semantic")
     if config.semantic is None or run.done("semantic") is not None:
         return load_removals(uri)
-    with progress.stage("semantic duplicates", len(left), "documents") as stage:
-        pairs = left[_near_pairs(load_vectors(index, left, layout), config)]
-        if config.semantic.pairs:
-            pairs = pairs[sketch_agreement(index.sketches, pairs) >= _LEAST_AGREEMENT]
-        packs = pack_groups(components(len(index), pairs), index, stand_ins)
-        stage.update(len(left), note=f"{sum(len(g) for p in packs for g in p.groups):,} candidates")
-        work = VerifySemantic(layout, config.semantic)
-        removals = [removal for found in spread(work, packs, config.workers) for removal in found]
+    with progress.stage("semantic duplicates", documents, "documents") as stage:
+        met = _near_pairs(shards, documents, config.semantic, config, layout)
+        groups = components(np.concatenate([np.zeros((0, 2), dtype=np.int64), *met]))
+        stage.update(documents, note=f"{sum(map(len, groups)):,} candidates")
+        stand_ins = frozenset(removal.survivor for removal in near)
+        packs = pack_groups(groups, [shard.name for shard in shards], stand_ins)
+        found = spread(VerifySemantic(layout, config.semantic), packs, config.workers)
+        removals = save_removals(uri, (removal for part in found for removal in part))
         stage.update(note=f"{len(removals):,} dropped")
-    save_removals(uri, removals)
     run.mark_done("semantic")
-    return sorted(removals, key=lambda removal: removal.number)
+    return removals
 
 
-def _near_pairs(vectors: np.ndarray, config: CleanConfig) -> np.ndarray:
-    """(n_pairs, 2) places in `vectors`, (n, dim) float16: found cell by cell on the cluster."""
-    assert config.semantic is not None
-    if len(vectors) < 2:
-        return np.zeros((0, 2), dtype=np.int64)
-    components_ = principal_components(vectors, config.semantic.dimensions, config.seed)
-    reduced = np.concatenate([part.astype(np.float32) @ components_.T for part in _blocks(vectors)])
-    cells = plan_cells(reduced, config.semantic.cell_documents, config.seed)
-    work = PairsInCell(components_, config.semantic.similarity)
-    found = spread(work, [(cell, vectors[cell]) for cell in cells], config.workers)
-    return np.unique(np.concatenate(list(found)), axis=0)
+def _near_pairs(
+    shards: Sequence[Shard], documents: int, semantic: SemanticConfig, config: CleanConfig, layout: Layout
+) -> list[np.ndarray]:
+    """(n_pairs, 2) document numbers, found cell by cell on the cluster."""
+    sample = sample_vectors(shards, documents, _SAMPLE_DOCUMENTS, layout, config.workers)
+    if len(sample) < 2:
+        return []
+    directions = principal_components(sample, semantic.dimensions)
+    cells = plan_cells(sample @ directions.T, documents, semantic.cell_documents, config.seed)
+    emit = EmitVectors(layout, directions, cells)
+    work = PairsInCell(directions, semantic, config.seed)
+    items = [(place, shard.name) for place, shard in enumerate(shards)]
+    plan = Exchange(len(cells), documents, config.exchange_documents)
+    return list(exchange(emit, items, work, plan, config.workers))
 
 
-def principal_components(vectors: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """(count, dim) float32 orthonormal rows: the directions in which a sample of the vectors differs most."""
-    if len(vectors) > _PCA_DOCUMENTS:
-        chosen = np.random.default_rng(seed).choice(len(vectors), _PCA_DOCUMENTS, replace=False)
-        vectors = vectors[np.sort(chosen)]
-    sample = vectors.astype(np.float64)
-    _, directions = np.linalg.eigh(np.cov(sample, rowvar=False))
+def principal_components(sample: np.ndarray, count: int) -> np.ndarray:
+    """(count, dim) float32 orthonormal rows: the directions in which (n, dim) vectors differ most."""
+    _, directions = np.linalg.eigh(np.cov(sample.astype(np.float64), rowvar=False))
     return directions[:, ::-1][:, :count].T.astype(np.float32)
 
 
-def _blocks(vectors: np.ndarray, size: int = 65_536) -> Sequence[np.ndarray]:
-    return [vectors[start : start + size] for start in range(0, len(vectors), size)]
+@dataclass(frozen=True)
+class EmitVectors:
+    """A shard's embedded documents, each in its two nearest cells. The vectors travel in half precision."""
+
+    layout: Layout
+    directions: np.ndarray
+    cells: Cells
+
+    def __call__(self, item: tuple[int, str]) -> pa.Table:
+        place, shard = item
+        rows, vectors = read_vectors(self.layout, shard)
+        table = store.read_table(self.layout.texts(shard), ["key", "sketch"]).take(rows)
+        found = self.cells.assign(vectors @ self.directions.T)
+        # Once into each cell; a document whose two cells are one goes there once.
+        documents = np.concatenate([np.arange(len(rows)), np.flatnonzero(found[:, 0] != found[:, 1])])
+        targets = np.concatenate([found[:, 0], found[documents[len(rows) :], 1]])
+        sketches = np.zeros((len(rows), SKETCH_SIZE), dtype=np.uint8)
+        known = table["sketch"].is_valid().to_numpy()
+        sketches[known] = store.matrix(table["sketch"].drop_null(), "u1", SKETCH_SIZE)
+        return pa.table(
+            {
+                PLACE: pa.array(targets.astype(np.int32)),
+                "number": pa.array(numbers_of(place, rows)[documents]),
+                "key": table["key"].combine_chunks().take(pa.array(documents)),
+                "sketch": store.binary(sketches[documents]),
+                "vector": store.binary(vectors.astype("<f2")[documents]),
+            }
+        )
 
 
 @dataclass(frozen=True)
 class PairsInCell:
-    """Clusters one cell. The vectors come as float16."""
+    """Clusters one cell: (n_pairs, 2) numbers of documents that may say the same."""
 
-    components: np.ndarray
-    similarity: float
+    directions: np.ndarray
+    config: SemanticConfig
+    seed: int
 
-    def __call__(self, item: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-        numbers, vectors = item
-        return numbers[near_pairs(vectors.astype(np.float32), self.components, self.similarity - _HALF_ERROR)]
+    def __call__(self, table: pa.Table) -> np.ndarray:
+        table = table.take(store.order_of(table["key"]))  # an order that no file has a part in
+        vectors = store.matrix(table["vector"], "<f2", self.directions.shape[1]).astype(np.float32)
+        sketches = store.matrix(table["sketch"], "u1", SKETCH_SIZE)
+        least = self.config.similarity - _HALF_ERROR
+        found = [np.zeros((0, 2), dtype=np.int64)]
+        for part in split_cell(vectors @ self.directions.T, self.config.cell_documents, self.seed):
+            found.append(part[near_pairs(vectors[part], self.directions, least)])
+        pairs = np.concatenate(found)
+        if self.config.pairs:
+            pairs = pairs[sketch_agreement(sketches, pairs) >= _LEAST_AGREEMENT]
+        return table["number"].to_numpy()[pairs]
 
 
 @dataclass(frozen=True)
@@ -110,16 +151,10 @@ class VerifySemantic:
     config: SemanticConfig
 
     def __call__(self, pack: Pack) -> list[Removal]:
-        vectors: dict[int, np.ndarray] = {}
-        names: dict[int, frozenset[str]] = {}
-        pairs: dict[int, np.ndarray] = {}
-        for shard, (numbers, rows) in pack.places.items():
-            vectors.update(zip(map(int, numbers), self._vectors(shard, rows), strict=True))
-            for number, text in zip(
-                map(int, numbers), store.read_rows(self.layout.texts(shard), "text", rows), strict=True
-            ):
-                names[number] = anchors(text)
-                pairs[number] = shingles(comparison_key(text), 2)
+        members = read_members(pack, self.layout)
+        vectors = {number: vector for part in self._vectors(pack) for number, vector in part}
+        names = {number: anchors(text) for number, text in members.texts.items()}
+        pairs = {number: shingles(comparison_key(text), 2) for number, text in members.texts.items()}
 
         def similarity(leader: int, others: np.ndarray) -> np.ndarray:
             values = np.stack([vectors[int(other)] for other in others]) @ vectors[leader]
@@ -130,10 +165,11 @@ class VerifySemantic:
                     values[place] = 0.0
             return values
 
-        return verify(pack, similarity, self.config.similarity)
+        return verify(pack, members.standing, similarity, self.config.similarity)
 
-    def _vectors(self, shard: str, rows: np.ndarray) -> np.ndarray:
-        table = store.read_table(self.layout.vectors(shard))
-        places = np.searchsorted(table["row"].to_numpy(), rows)
-        column = table["vector"].combine_chunks()
-        return column.flatten().to_numpy().reshape(len(column), -1)[places]
+    def _vectors(self, pack: Pack) -> list[list[tuple[int, np.ndarray]]]:
+        found = []
+        for shard, numbers in pack.places.items():
+            rows, vectors = read_vectors(self.layout, shard)
+            found.append(list(zip(numbers.tolist(), vectors[np.searchsorted(rows, rows_of(numbers))], strict=True)))
+        return found

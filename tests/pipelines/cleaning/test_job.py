@@ -106,12 +106,32 @@ def test_the_report_says_what_happened(whole_run: Path) -> None:
     assert (whole_run / "report.html").stat().st_size > 5000
 
 
-def test_one_worker_and_two_write_the_same_bytes(
-    corpus: tuple[Path, Path], whole_run: Path, examples: Path, tmp_path: Path
+@pytest.mark.parametrize("how", [("workers=1",), ("workers=4", "exchange_documents=100")])
+def test_workers_and_shuffles_do_not_change_a_byte(
+    how: tuple[str, ...], corpus: tuple[Path, Path], whole_run: Path, examples: Path, tmp_path: Path
 ) -> None:
+    """Fewer workers; more of them, with every comparison of documents through a shuffle on the cluster."""
     seeds = f"domain.seeds={examples / 'domains.yaml'}"
-    clean(tmp_path / "run", f"input={corpus[0]}", "workers=1", "shard_documents=60", seeds)
+    clean(tmp_path / "run", f"input={corpus[0]}", *how, "shard_documents=60", seeds)
     assert contents(tmp_path / "run") == contents(whole_run)
+
+
+def test_neither_names_nor_order_of_files_choose_survivors(
+    corpus: tuple[Path, Path], whole_run: Path, tmp_path: Path
+) -> None:
+    lines = [line for file in sorted(corpus[0].glob("*.jsonl")) for line in file.read_text("utf-8").splitlines()]
+    assert len(lines) > 100
+    for name, part in (("b", lines[::2]), ("a", lines[1::2])):
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(reversed(part)), encoding="utf-8")
+    one = tmp_path / "one.jsonl"
+    one.write_text("\n".join(lines), encoding="utf-8")
+    for run, given in (("whole", str(one)), ("parts", f"[{tmp_path / 'a.jsonl'},{tmp_path / 'b.jsonl'}]")):
+        clean(tmp_path / run, f"input={given}", "shard_documents=50")
+    verdicts = [
+        {name: (row["stage"], row["survivor_id"]) for name, row in rows(tmp_path / run, "dropped").items()}
+        for run in ("whole", "parts")
+    ]
+    assert verdicts[0] == verdicts[1]
 
 
 def test_cleaning_a_clean_corpus_finds_no_more_duplicates(whole_run: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.cleaning.survivors import Removal, choose_survivors, follow, rank
+from pipelines.cleaning.survivors import Removal, Standing, choose_survivors, follow, rank
 
 DOCUMENTS = st.lists(
     st.tuples(st.integers(0, 3), st.integers(1, 4), st.floats(0, 1, allow_nan=False)), min_size=2, max_size=12
@@ -15,22 +15,16 @@ DOCUMENTS = st.lists(
 
 def _choose(documents: list[tuple[int, int, float]], order: list[int], protected: frozenset[int] = frozenset()):  # type: ignore[no-untyped-def]
     """Survivors of points on a line; similarity is 1 less the distance."""
-    quality = np.array([q for q, _, _ in documents], dtype=np.float32)
-    length = np.array([n for _, n, _ in documents])
+    standing = {n: Standing(quality, length, f"{n:02d}") for n, (quality, length, _) in enumerate(documents)}
     place = np.array([x for _, _, x in documents])
-    ranked = rank(np.array(order), quality, length, [f"{n:02d}" for n in range(len(documents))], protected)
+    ranked = rank(order, standing, protected)
     removals = choose_survivors(ranked, lambda leader, others: 1 - abs(place[others] - place[leader]), 0.8, protected)
     return ranked, removals, place
 
 
 def test_the_best_is_ranked_first_by_quality_then_length_then_id() -> None:
-    ranked = rank(
-        np.arange(4),
-        np.array([0.5, 0.9, 0.9, 0.9]),
-        np.array([9, 1, 2, 2]),
-        np.array(["a", "b", "d", "c"], dtype=object),
-    )
-    assert ranked == [3, 2, 1, 0]
+    documents = [Standing(0.5, 9, "a"), Standing(0.9, 1, "b"), Standing(0.9, 2, "d"), Standing(0.9, 2, "c")]
+    assert rank(range(4), dict(enumerate(documents))) == [3, 2, 1, 0]
 
 
 def test_a_chain_is_not_a_group() -> None:
@@ -69,5 +63,5 @@ def test_the_protected_are_never_dropped(documents: list[tuple[int, int, float]]
 
 
 def test_chains_of_stages_lead_to_the_last_survivor() -> None:
-    followed = follow([Removal(5, 4, 1.0), Removal(4, 2, 0.7), Removal(9, 8, 0.9)])
-    assert followed == [Removal(5, 2, 0.7), Removal(4, 2, 0.7), Removal(9, 8, 0.9)]
+    followed = follow([Removal(5, 4, 1.0, "d"), Removal(4, 2, 0.7, "b"), Removal(9, 8, 0.9, "h")])
+    assert followed == [Removal(5, 2, 0.7, "b"), Removal(4, 2, 0.7, "b"), Removal(9, 8, 0.9, "h")]
