@@ -24,6 +24,7 @@ from pipelines.cleaning.spread import cluster_workers, spread_actors
 # Loading a model costs seconds; an actor more than this many documents is worth it.
 _ACTOR_DOCUMENTS = 20_000
 _SAMPLE_DOCUMENTS = 3000
+_SEED_TEXTS = 1000
 
 
 @dataclass(frozen=True)
@@ -109,9 +110,10 @@ def _prepare(
     if config.embedder.model is not None:
         model = load_embedder(config.embedder.model, config.embedder.device or "cpu")
         return _finish(Embedding(config.embedder.model, unknown_token_share(model, texts)), run)
-    with progress.stage("fit embedder", len(texts), "documents") as stage:
-        fitted = fit_embedder(texts, config.embedder.dimensions, config.seed)
-        stage.update(len(texts), note=f"{fitted.get_embedding_dimension()} dimensions")
+    fit_texts = [*texts, *_seed_texts(config)]
+    with progress.stage("fit embedder", len(fit_texts), "texts") as stage:
+        fitted = fit_embedder(fit_texts, config.embedder.dimensions, config.seed)
+        stage.update(len(fit_texts), note=f"{fitted.get_embedding_dimension()} dimensions")
     with tempfile.TemporaryDirectory() as folder:
         fitted.save(str(Path(folder, "model")), create_model_card=False)
         store.put_folder(Path(folder, "model"), layout.embedder)
@@ -121,6 +123,16 @@ def _prepare(
 def _finish(embedding: Embedding, run: RunDirectory) -> Embedding:
     run.mark_done("embedder", model=embedding.model, unknown_token_share=embedding.unknown_token_share)
     return embedding
+
+
+def _seed_texts(config: CleanConfig) -> list[str]:
+    """The domains' seeds: an embedder that never saw their words could not tell them apart."""
+    if config.domain is None:
+        return []
+    from actors.domain_classifier import read_seeds
+
+    texts = [simplify(text) for seeds in read_seeds(config.domain.seeds).values() for text in seeds]
+    return random.Random(config.seed).sample(texts, min(len(texts), _SEED_TEXTS))
 
 
 def _texts(index: DocumentIndex, numbers: Sequence[int] | np.ndarray, layout: Layout) -> Iterator[str]:
