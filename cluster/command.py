@@ -222,6 +222,19 @@ def lineage(path: str) -> None:
 
 
 @cli.command()
+@click.argument("run")
+@click.argument("id", metavar="ID")
+def explain(run: str, id: str) -> None:
+    """Show why a document of a cleaning run was dropped or kept, and its text.
+
+    RUN is the run's folder. ID is a document's id, or enough of its beginning to tell it from all others.
+    """
+    from cluster.explain import print_explanation
+
+    print_explanation(run, id)
+
+
+@cli.command()
 def doctor() -> None:
     """Say what this machine has and what it lacks."""
     from cluster.doctor import print_examination

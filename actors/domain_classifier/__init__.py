@@ -1,6 +1,7 @@
 """Which domain a text belongs to, from a few labelled texts for each."""
 
 from actors.domain_classifier.classifier import OTHER, DomainClassifier
-from actors.domain_classifier.seeds import read_seeds
+from actors.domain_classifier.held_out import HeldOut
+from actors.domain_classifier.seeds import STARTER, read_seeds, seed_files
 
-__all__ = ["OTHER", "DomainClassifier", "read_seeds"]
+__all__ = ["OTHER", "STARTER", "DomainClassifier", "HeldOut", "read_seeds", "seed_files"]

@@ -1,24 +1,24 @@
-"""Logistic regression over embeddings, with probabilities that mean what they say."""
+"""Discriminant analysis of embeddings, with probabilities that mean what they say."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 
+from actors.domain_classifier.discriminant import fit_discriminant
+from actors.domain_classifier.held_out import HeldOut
 from actors.domain_classifier.seeds import check_seeds
 from danlu.errors import InputError
 
 OTHER = "other"
 Encode = Callable[[Sequence[str]], np.ndarray]
 _FOLDS = 5
-# Inverse strength of the L2 penalty: unit vectors and few seeds; the temperature mends the scale afterwards.
-_C = 10.0
-_LOG_TEMPERATURE = (-3.0, 3.0)
+_LOG_TEMPERATURE = (-3.0, 7.0)
 
 
 @dataclass(frozen=True)
@@ -27,18 +27,18 @@ class DomainClassifier:
 
     domains: names. weights: (n_domains, dim) float32. biases: (n_domains,) float32.
     temperature: what the scores are divided by to be calibrated (fitted on held-out seeds).
-    accuracy: share of held-out seeds that got their own domain, 0 to 1.
+    held_out: how well it does on seeds that were not fitted to.
     """
 
     domains: tuple[str, ...]
     weights: np.ndarray
     biases: np.ndarray
     temperature: float
-    accuracy: float
+    held_out: HeldOut
 
     @classmethod
     def fit(cls, seeds: Mapping[str, Sequence[str]], encode: Encode, seed: int = 0) -> Self:
-        """Learn from labelled texts.
+        """Learn from labelled texts; the temperature and the figures come from cross-validation.
 
         Args:
             seeds: {domain: texts}, at least two of each.
@@ -52,10 +52,12 @@ class DomainClassifier:
         domains = tuple(seeds)
         embeddings = encode([text for domain in domains for text in seeds[domain]])
         labels = np.repeat(np.arange(len(domains)), [len(seeds[domain]) for domain in domains])
-        weights, biases = _fit_weights(embeddings, labels)
-        held_out = _held_out_scores(embeddings, labels, len(domains), seed)
-        accuracy = float((held_out.argmax(axis=1) == labels).mean())
-        return cls(domains, weights, biases, fit_temperature(held_out, labels), accuracy)
+        weights, biases = fit_discriminant(embeddings, labels)
+        folds = assign_folds(labels, seed)
+        scores = _held_out_scores(embeddings, labels, folds)
+        held_out = HeldOut.measure(_calibrate_across(scores, labels, folds), labels, domains)
+        temperature = fit_temperature(scores, labels)
+        return cls(domains, weights.astype(np.float32), biases.astype(np.float32), temperature, held_out)
 
     def probabilities(self, embeddings: np.ndarray) -> np.ndarray:
         """(n, n_domains), each row of sum 1."""
@@ -77,8 +79,10 @@ class DomainClassifier:
         """Write domain_classifier.json and weights.npz into `folder`."""
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
-        facts = {"domains": self.domains, "temperature": self.temperature, "accuracy": self.accuracy}
-        (target / "domain_classifier.json").write_text(json.dumps(facts, indent=2), encoding="utf-8")
+        facts = {"domains": self.domains, "temperature": self.temperature, "held_out": asdict(self.held_out)}
+        (target / "domain_classifier.json").write_text(
+            json.dumps(facts, ensure_ascii=False, indent=2), encoding="utf-8"
+        )
         np.savez(target / "weights.npz", weights=self.weights, biases=self.biases)
 
     @classmethod
@@ -94,7 +98,8 @@ class DomainClassifier:
         facts = json.loads(file.read_text(encoding="utf-8"))
         with np.load(file.parent / "weights.npz") as arrays:
             weights, biases = arrays["weights"], arrays["biases"]
-        return cls(tuple(facts["domains"]), weights, biases, facts["temperature"], facts["accuracy"])
+        held_out = HeldOut.from_dict(facts["held_out"])
+        return cls(tuple(facts["domains"]), weights, biases, facts["temperature"], held_out)
 
 
 def softmax(scores: np.ndarray) -> np.ndarray:
@@ -122,23 +127,31 @@ def fit_temperature(scores: np.ndarray, labels: np.ndarray) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=_LOG_TEMPERATURE, method="bounded").x))
 
 
-def _fit_weights(embeddings: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    from sklearn.linear_model import LogisticRegression
-
-    model = LogisticRegression(C=_C, max_iter=1000).fit(embeddings, labels)
-    weights, biases = model.coef_.astype(np.float32), model.intercept_.astype(np.float32)
-    if len(weights) == 1:  # two classes: scikit-learn holds the second one's weights only
-        weights, biases = np.concatenate([-weights, weights]) / 2, np.concatenate([-biases, biases]) / 2
-    return weights, biases
-
-
-def _held_out_scores(embeddings: np.ndarray, labels: np.ndarray, domains: int, seed: int) -> np.ndarray:
-    """(n, n_domains) scores of each seed by a model that has not seen it."""
+def assign_folds(labels: np.ndarray, seed: int) -> np.ndarray:
+    """(n,) int: the fold in which each seed is held out; every class is spread over all folds as evenly as it goes."""
     from sklearn.model_selection import StratifiedKFold
 
-    folds = StratifiedKFold(min(_FOLDS, int(np.bincount(labels).min())), shuffle=True, random_state=seed)
-    scores = np.zeros((len(labels), domains))
-    for fitted, held_out in folds.split(embeddings, labels):
-        weights, biases = _fit_weights(embeddings[fitted], labels[fitted])
+    splitter = StratifiedKFold(min(_FOLDS, int(np.bincount(labels).min())), shuffle=True, random_state=seed)
+    folds = np.zeros(len(labels), dtype=np.int64)
+    for number, (_, held_out) in enumerate(splitter.split(labels, labels)):
+        folds[held_out] = number
+    return folds
+
+
+def _held_out_scores(embeddings: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    """(n, n_domains) scores of each seed by a model that has not seen it."""
+    scores = np.zeros((len(labels), int(labels.max()) + 1))
+    for fold in range(int(folds.max()) + 1):
+        held_out = folds == fold
+        weights, biases = fit_discriminant(embeddings[~held_out], labels[~held_out])
         scores[held_out] = embeddings[held_out] @ weights.T + biases
     return scores
+
+
+def _calibrate_across(scores: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    """(n, k) probabilities of held-out scores, each fold at the temperature of the others: none is its own judge."""
+    probabilities = np.zeros(scores.shape)
+    for fold in range(int(folds.max()) + 1):
+        inside = folds == fold
+        probabilities[inside] = softmax(scores[inside] / fit_temperature(scores[~inside], labels[~inside]))
+    return probabilities

@@ -103,7 +103,11 @@ class EmbedderConfig(Settings):
 class DomainConfig(Settings):
     """Says which domain a text belongs to, from labelled seed texts."""
 
-    seeds: str = Field(description="YAML file {domain: [seed texts]}", min_length=1)
+    seeds: str = Field(
+        default="starter",
+        min_length=1,
+        description="starter (28 domains), YAML {domain: [texts]}, jsonl {text, label}, or a folder of such files",
+    )
     keep: Literal["all"] | list[str] = Field(default="all", description="all, or the domains to keep")
     min_score: Share = Field(default=0.0, description="below this calibrated probability a text's domain is `other`")
 

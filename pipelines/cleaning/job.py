@@ -42,7 +42,11 @@ def inputs(config: CleanConfig) -> list[str]:
         NotAvailableError: a WARC archive is among them.
     """
     files = raw_files(config)
-    return [*files, config.domain.seeds] if config.domain is not None else files
+    if config.domain is None:
+        return files
+    from actors.domain_classifier.seeds import seed_files
+
+    return [*files, *seed_files(config.domain.seeds)]
 
 
 def raw_files(config: CleanConfig) -> list[str]:
@@ -71,17 +75,19 @@ def run(config: CleanConfig, run: RunDirectory, progress: Progress) -> Report:
     judged = judge.judge(shards, config, run, progress)
     removals, embedding = _find_duplicates(shards, judged.passed, config, run, progress)
     classifier = domains.learn_domains(embedding, config, run, progress) if embedding else None
-    output.write_output(shards, removals, classifier, config, run, progress)
+    outcome = output.write_output(shards, removals, classifier, config, run, progress)
     documents = sum(shard.documents for shard in shards)
     lines = (run.done("read") or {})["repeated_lines"]
     facts: dict[str, Scalar] = {"renamed_ids": judged.renamed, "boilerplate_lines": lines}
     if embedding is not None:
         facts["unknown_token_share"] = round(embedding.unknown_token_share, 4)
     if classifier is not None:
-        facts["domain_seed_accuracy"] = round(classifier.accuracy, 4)
+        facts["domain_seed_accuracy"] = round(classifier.held_out.accuracy, 4)
+        facts["domain_macro_f1"] = round(classifier.held_out.macro_f1, 4)
+        facts["domain_calibration_error"] = round(classifier.held_out.calibration_error, 4)
     if not continued:  # the time of a stopped run is not known
         facts["documents_per_s"] = round(documents / (time.monotonic() - began), 1)
-    return build_report(shards, facts, config, layout)
+    return build_report(documents, outcome, facts, config, layout, classifier.held_out if classifier else None)
 
 
 def _find_duplicates(

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 COMMANDS = [
     *["clean", "train", "compress", "understand", "index", "evaluate", "dashboards"],
-    *["serve", "demo", "schema", "lineage", "doctor", "key", "completion"],
+    *["serve", "demo", "schema", "lineage", "explain", "doctor", "key", "completion"],
 ]
 JOB_OPTIONS = {"--dry-run", "--fresh", "--on", "--ray-address", "--cpus", "--help"}
 
@@ -83,6 +83,7 @@ def test_dry_run_prints_the_resolved_config_and_writes_nothing(tmp_path: Path) -
         (("clean", "a.yaml", "b.yaml"), 2, "at most one config file"),
         (("demo", "--only", "cook"), 2, "the stages are clean"),
         (("lineage", "{tmp}"), 2, "no run directory"),
+        (("explain", "{tmp}", "a"), 2, "no run directory"),
         (("serve",), 2, "needs a config or a model folder"),
         (("cook",), 2, "No such command 'cook'"),
     ],

@@ -44,7 +44,8 @@ def learn_domains(
                 embedder = Embedder(folder, config.embedder.device or "cpu", batch_size=config.embedder.batch_size)
             prepared = {domain: embedding.prepare(texts) for domain, texts in seeds.items()}
             classifier = DomainClassifier.fit(prepared, embedder.encode, config.seed)
-            stage.update(sum(map(len, seeds.values())), note=f"{classifier.accuracy:.0%} of held-out seeds right")
+            right = f"{classifier.held_out.accuracy:.0%}"
+            stage.update(sum(map(len, seeds.values())), note=f"{right} of held-out seeds right")
         with tempfile.TemporaryDirectory() as folder:
             classifier.save(folder)
             store.put_folder(Path(folder), uri)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ from pipelines.cleaning.survivors import Removal
 
 # Loading a model costs seconds; an actor more for so many documents is worth it.
 _ACTOR_DOCUMENTS = 50_000
-_SAMPLE_DOCUMENTS = 2000
+_SAMPLE_DOCUMENTS = 1300  # with the seeds of domains no more than an embedder is fitted to
+_SEED_TEXTS = 700
 
 
 @dataclass(frozen=True)
@@ -117,21 +119,24 @@ class SampleTexts:
 
 @dataclass(frozen=True)
 class FitEmbedder:
-    """Fits and stores an embedder; the unknown share of the texts. In a worker, which computes with one thread:
-    sums in another order would give other vectors on another machine."""
+    """Fits and stores an embedder: (texts, how many of them are the corpus's) -> the unknown share of these.
+
+    In a worker, which computes with one thread: sums in another order would give other vectors on another machine.
+    """
 
     layout: Layout
     config: EmbedderConfig
     seed: int
 
-    def __call__(self, texts: list[str]) -> float:
+    def __call__(self, item: tuple[list[str], int]) -> float:
         from actors.embedder import fit_embedder, unknown_token_share
 
+        texts, own = item
         model = fit_embedder(texts, self.config.dimensions, self.seed)
         with tempfile.TemporaryDirectory() as folder:
             model.save(str(Path(folder, "model")), create_model_card=False)
             store.put_folder(Path(folder, "model"), self.layout.embedder)
-        return unknown_token_share(model, texts)
+        return unknown_token_share(model, texts[:own])
 
 
 class EmbedShard:
@@ -189,13 +194,24 @@ def _prepare(
         model = load_embedder(config.embedder.model, config.embedder.device or "cpu")
         embedding = Embedding(config.embedder.model, unknown_token_share(model, texts), fitted=False)
     else:
-        with progress.stage("fit embedder", len(texts), "documents") as stage:
+        fit_texts = [comparison_key(text) for text in [*texts, *_seed_texts(config)]]
+        with progress.stage("fit embedder", len(fit_texts), "texts") as stage:
             fit = FitEmbedder(layout, config.embedder, config.seed)
-            (unknown,) = spread(fit, [[comparison_key(text) for text in texts]])
-            stage.update(len(texts))
+            (unknown,) = spread(fit, [(fit_texts, len(texts))])
+            stage.update(len(fit_texts))
         embedding = Embedding(layout.embedder, unknown, fitted=True)
     run.mark_done("embedder", **vars(embedding))
     return embedding
+
+
+def _seed_texts(config: CleanConfig) -> list[str]:
+    """The domains' seeds: an embedder that never saw their words could not tell them apart."""
+    if config.domain is None:
+        return []
+    from actors.domain_classifier import read_seeds
+
+    texts = [text for seeds in read_seeds(config.domain.seeds).values() for text in seeds]
+    return random.Random(config.seed).sample(texts, min(len(texts), _SEED_TEXTS))
 
 
 def _gpus_for_each(config: EmbedderConfig, actors: int) -> float:
