@@ -17,7 +17,7 @@ from pipelines.cleaning.layout import Layout, Shard
 
 _LENGTHS = (0, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
 _SAMPLES, _PAIRS, _SHOWN_CHARACTERS = 3, 4, 120
-_STAGES = ("read", "filters", "exact", "near", "semantic", "domain")
+_STAGES = ("read", "pii", "filters", "decontaminate", "exact", "near", "semantic", "domain")
 
 
 @dataclass
