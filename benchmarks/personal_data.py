@@ -4,7 +4,7 @@
 
 Precision and recall on a generated set: valid numbers in sentences, in the forms in which people write them, among as
 many traps (orders, serial numbers, versions, decimals, web addresses, hotlines). It shows what the rules do with forms
-that somebody thought of; the examples from the news, printed below, show the rest. The news lie in the folder DANLU_DATA.
+that somebody thought of; the examples from the news, printed below, show the rest. The news lie in DANLU_DATA.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pipelines.cleaning.id_cards import check_character
 from pipelines.cleaning.pii import KINDS, find_pii
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-_SENTENCES = ("请联系{}，谢谢。", "登记的是{}（已核对）", "详情：{}\n", "他报的是 {} 。", "{}", "王女士{}、李先生的没有留")
+_SENTENCES = ("请联系{}，谢谢。", "登记的是{}（已核对）", "详情：{}\n", "他报的是 {} 。", "{}", "王女士{}、李先生没有")
 _DOCUMENTS, _SHOWN = 3000, 3
 
 
@@ -66,7 +66,8 @@ def _landline(random_: random.Random) -> str:
 
 
 def _email(random_: random.Random) -> str:
-    return f"{random_.choice(['wang', 'li.si', '88'])}{_digits(random_, 3)}@{random_.choice(['qq.com', 'mail.a.com.cn'])}"
+    domain = random_.choice(["qq.com", "mail.a.com.cn"])
+    return f"{random_.choice(['wang', 'li.si', '88'])}{_digits(random_, 3)}@{domain}"
 
 
 def _ip(random_: random.Random) -> str:

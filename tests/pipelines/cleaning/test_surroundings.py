@@ -21,7 +21,7 @@ def test_by_itself(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["A[123]", "_[123]", "hotel[123]", "[123]b", "[123]_", "3.[123]", "[123].5", "http://a/[123]", "a.cn/b?c=[123]"]
+    "text", ["A[123]", "_[123]", "hotel[123]", "[123]b", "[123]_", "3.[123]", "[123].5", "http://a/[123]", "a.cn/[123]"]
 )
 def test_a_part_of_something(text: str) -> None:
     assert not stands_alone(*_span(text))
