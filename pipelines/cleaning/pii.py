@@ -39,8 +39,8 @@ MASKS = {
     "ip": "<IP地址>",
     "address": "<住址>",
 }
-# What a found character is overwritten with while the rest is searched again: the sign at both ends of a mask's rim, so
-# that its neighbours see the same whether it is overwritten or masked.
+# What is found is overwritten with it while the rest is searched again. To its neighbours it is what `<` and `>` of the
+# mask will be, so that a masked text has nothing left to find.
 _FILLER = "<"
 
 _LONG_RUN = f"[{DIGIT_CLASS}]{{6}}|[{DIGIT_CLASS}]{{3}}[{GAP_CLASS}][{DIGIT_CLASS}]{{4}}"
