@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -10,6 +10,8 @@ from danlu.config import JobConfig, Settings
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Language = Literal["zh", "en"]
+PiiKind = Literal["id_card", "bank_card", "mobile", "landline", "email", "ip", "address"]
+Step = Literal["pii", "filters", "decontaminate"]
 
 
 class RepeatedLinesConfig(Settings):
@@ -30,6 +32,34 @@ class NormaliseConfig(Settings):
     )
 
 
+class PiiConfig(Settings):
+    """Masks personal data, or drops the texts that have any.
+
+    Off unless asked for: it changes what texts say, and in many corpora (reference works, official notices, a company's
+    own knowledge) the numbers are public ones that a model should learn. `address` is not among the default kinds,
+    because most street addresses in running text are those of shops and offices.
+    """
+
+    action: Literal["mask", "drop"] = Field(default="mask", description="mask what is found, or drop the text")
+    kinds: list[PiiKind] = Field(
+        default=["id_card", "bank_card", "mobile", "landline", "email", "ip"],
+        min_length=1,
+        description="id_card, bank_card, mobile, landline, email, ip, address",
+    )
+    max_matches: int | None = Field(
+        default=None, ge=0, description="with mask: texts with more matches (lists of contacts) are dropped; null: none"
+    )
+
+    @model_validator(mode="after")
+    def _limit_goes_with_masking(self) -> Self:
+        if self.action == "drop" and self.max_matches is not None:
+            raise ValueError(
+                f"pii.max_matches is {self.max_matches} and pii.action is drop, which drops texts with any match:"
+                " leave one of them out"
+            )
+        return self
+
+
 class FilterConfig(Settings):
     """Drops texts for what they are. Shares are of all characters but white space."""
 
@@ -44,6 +74,7 @@ class FilterConfig(Settings):
     advertising_signs: int = Field(default=3, ge=1, description="so many different signs of advertising ...")
     advertising_density: float = Field(default=2.0, ge=0, description="... and in 100 characters are an advertisement")
     blocklist: list[str] = Field(default=[], description="a text with one of these words is dropped")
+    min_quality: Share = Field(default=0.0, description="texts with a lower quality score are dropped")
 
     @model_validator(mode="after")
     def _lengths_in_order(self) -> Self:
@@ -51,6 +82,33 @@ class FilterConfig(Settings):
             raise ValueError(
                 f"filters.min_characters is {self.min_characters},"
                 f" more than filters.max_characters {self.max_characters}"
+            )
+        return self
+
+
+class DecontaminateConfig(Settings):
+    """Drops texts that hold the texts of benchmarks, so that these still measure something."""
+
+    against: str | list[str] = Field(
+        description="benchmark files (jsonl, csv, parquet, txt): file, folder, glob or URI, or a list", min_length=1
+    )
+    text_fields: list[str] = Field(
+        default=["question", "prompt", "instruction", "problem", "input", "text"],
+        min_length=1,
+        description="columns or keys that hold their texts; answers are mostly phrases that any text may have",
+    )
+    grams: int = Field(default=13, ge=5, le=100, description="characters of an n-gram; three times as many letters")
+    overlap: Share = Field(default=0.5, gt=0, description="least share of a benchmark text's n-grams in common")
+    min_characters: int = Field(
+        default=13, ge=1, description="shorter benchmark texts are phrases, passed over; a letter is a third of one"
+    )
+
+    @model_validator(mode="after")
+    def _passages_have_a_gram(self) -> Self:
+        if self.min_characters < self.grams:
+            raise ValueError(
+                f"decontaminate.min_characters is {self.min_characters}, less than decontaminate.grams {self.grams}:"
+                " texts between the two would have no n-gram to be found by"
             )
         return self
 
@@ -119,7 +177,14 @@ class CleanConfig(JobConfig):
     text_field: str = Field(default="text", min_length=1, description="column or key of the text")
     id_field: str = Field(default="id", min_length=1, description="column or key of the id, if there is one")
     normalise: NormaliseConfig | None = Field(default=NormaliseConfig(), description="mends texts; null leaves them")
+    pii: PiiConfig | None = Field(default=None, description="masks personal data, or drops texts with it; null: no")
     filters: FilterConfig | None = Field(default=FilterConfig(), description="drops unfit texts; null keeps them")
+    decontaminate: DecontaminateConfig | None = Field(
+        default=None, description="drops texts that hold benchmark texts; null keeps them"
+    )
+    order: list[Step] = Field(
+        default=["pii", "filters", "decontaminate"], description="of the steps that judge each text by itself"
+    )
     exact: ExactConfig | None = Field(default=ExactConfig(), description="drops exact duplicates; null keeps them")
     near: NearConfig | None = Field(default=NearConfig(), description="drops near duplicates; null keeps them")
     semantic: SemanticConfig | None = Field(default=SemanticConfig(), description="drops paraphrases; null keeps them")
@@ -131,3 +196,10 @@ class CleanConfig(JobConfig):
         default=50_000, ge=100, description="more documents than this are compared by a shuffle on the cluster"
     )
     seed: int = Field(default=0, ge=0, description="of the sample the embedder is fitted to and of the clustering")
+
+    @model_validator(mode="after")
+    def _order_names_each_step_once(self) -> Self:
+        steps = get_args(Step)
+        if sorted(self.order) != sorted(steps):
+            raise ValueError(f"order is {self.order}: it must name each of {', '.join(steps)} once")
+        return self

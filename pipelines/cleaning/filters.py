@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pipelines.cleaning.config import FilterConfig
+from pipelines.cleaning.quality import quality
 from pipelines.cleaning.statistics import TextStatistics
 
 # What text decoded with the wrong codec turns into.
@@ -117,6 +118,14 @@ def blocklisted(text: str, statistics: TextStatistics, config: FilterConfig) -> 
     return None if word is None else f"{word!r} is in filters.blocklist"
 
 
+def low_quality(text: str, statistics: TextStatistics, config: FilterConfig) -> str | None:
+    """A quality score that is too low."""
+    if not config.min_quality:
+        return None
+    score = quality(statistics)
+    return None if score >= config.min_quality else f"{score:.2f}, filters.min_quality is {config.min_quality:.2f}"
+
+
 def language_shares(statistics: TextStatistics) -> dict[str, float]:
     """How much of the text's letters is Chinese, and how much English: {"zh": 0 to 1, "en": 0 to 1}.
 
@@ -142,4 +151,5 @@ FILTERS: dict[str, Filter] = {
     "language": other_language,
     "advertisement": advertisement,
     "blocklist": blocklisted,
+    "quality": low_quality,
 }

@@ -1,7 +1,7 @@
 """`danlu clean`: the stages in their order.
 
     read      files to documents, mended; unreadable rows become dropped documents
-    judge     boilerplate lines out, filters, quality
+    judge     boilerplate lines out, personal data masked, filters, benchmark texts, quality
     exact     equal but for spaces, punctuation, width, case and script
     near      most character 5-grams in common
     embed     vectors
@@ -23,7 +23,7 @@ from danlu.inputs import find_files
 from danlu.progress import Progress
 from danlu.report import Report, Scalar
 from danlu.run_directory import RunDirectory
-from pipelines.cleaning.config import CleanConfig
+from pipelines.cleaning.config import CleanConfig, PiiConfig
 from pipelines.cleaning.formats import SUFFIXES, WARC_SUFFIXES, refuse_archives
 
 if TYPE_CHECKING:
@@ -35,18 +35,22 @@ if TYPE_CHECKING:
 
 
 def inputs(config: CleanConfig) -> list[str]:
-    """The raw files, and the domain seeds when there are any.
+    """The raw files, and the domain seeds and the benchmark files when there are any.
 
     Raises:
         InputError: something named is missing, or nothing fits.
         NotAvailableError: a WARC archive is among them.
     """
     files = raw_files(config)
-    if config.domain is None:
-        return files
-    from actors.domain_classifier.seeds import seed_files
+    if config.domain is not None:
+        from actors.domain_classifier.seeds import seed_files
 
-    return [*files, *seed_files(config.domain.seeds)]
+        files = [*files, *seed_files(config.domain.seeds)]
+    if config.decontaminate is not None:
+        from pipelines.cleaning.benchmark_files import benchmark_files
+
+        files = [*files, *benchmark_files(config.decontaminate.against)]
+    return files
 
 
 def raw_files(config: CleanConfig) -> list[str]:
@@ -65,12 +69,13 @@ def run(config: CleanConfig, run: RunDirectory, progress: Progress) -> Report:
     """Clean the corpus; Ray is already there."""
     from pipelines.cleaning.layout import Layout
     from pipelines.cleaning.sections import build_report
-    from pipelines.cleaning.stages import domains, judge, output, read
+    from pipelines.cleaning.stages import benchmark, domains, judge, output, read
 
     began, continued = time.monotonic(), run.done("read") is not None
     layout = Layout(run.uri)
     if config.domain is not None:
         domains.check_domains(config.domain)
+    held_back = benchmark.index_benchmark(config.decontaminate, run, progress) if config.decontaminate else {}
     shards = read.read(raw_files(config), config, run, progress)
     judged = judge.judge(shards, config, run, progress)
     removals, embedding = _find_duplicates(shards, judged.passed, config, run, progress)
@@ -79,6 +84,9 @@ def run(config: CleanConfig, run: RunDirectory, progress: Progress) -> Report:
     documents = sum(shard.documents for shard in shards)
     lines = (run.done("read") or {})["repeated_lines"]
     facts: dict[str, Scalar] = {"renamed_ids": judged.renamed, "boilerplate_lines": lines}
+    facts |= {f"benchmark_{name}": count for name, count in held_back.items()}
+    if config.pii is not None:
+        facts |= _masked_figures(config.pii, judged.masked)
     if embedding is not None:
         facts["unknown_token_share"] = round(embedding.unknown_token_share, 4)
     if classifier is not None:
@@ -88,6 +96,12 @@ def run(config: CleanConfig, run: RunDirectory, progress: Progress) -> Report:
     if not continued:  # the time of a stopped run is not known
         facts["documents_per_s"] = round(documents / (time.monotonic() - began), 1)
     return build_report(documents, outcome, facts, config, layout, classifier.held_out if classifier else None)
+
+
+def _masked_figures(config: PiiConfig, masked: dict[str, int]) -> dict[str, Scalar]:
+    """Documents with masked personal data, and how many matches of each kind that was looked for."""
+    kinds: dict[str, Scalar] = {f"masked_{kind}_matches": masked.get(kind, 0) for kind in config.kinds}
+    return {"masked_documents": masked.get("documents", 0), **kinds}
 
 
 def _find_duplicates(

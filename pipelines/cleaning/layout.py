@@ -44,6 +44,14 @@ class Layout:
         """What a stage that compares documents dropped: number, survivor, similarity."""
         return self._work("removals", stage)
 
+    def benchmark_grams(self, script: str) -> str:
+        """n-grams of benchmark passages in a script, ascending, with the numbers of the passages that have them."""
+        return self._work("benchmark", f"{script}-grams")
+
+    def benchmark_passages(self, script: str) -> str:
+        """Where those passages come from, in the order of their numbers."""
+        return self._work("benchmark", f"{script}-passages")
+
     @property
     def repeated_lines(self) -> str:
         return self._work("repeated", "lines")

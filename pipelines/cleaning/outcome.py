@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 # The stages that drop documents, in their order.
-STAGES = ("read", "filters", "pii", "decontaminate", "exact", "near", "semantic", "domain")
+STAGES = ("read", "pii", "filters", "decontaminate", "exact", "near", "semantic", "domain")
 # Where the bars of the lengths begin, in characters.
 LENGTHS = (0, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
 # Qualities and scores are counted in steps of 0.01.

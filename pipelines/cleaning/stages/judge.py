@@ -1,7 +1,8 @@
-"""Judge every document by itself: boilerplate lines out, filters, quality, and what finding its duplicates needs."""
+"""Judge every document by itself: boilerplate lines out, screening, quality, and what finding its duplicates needs."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,17 +13,16 @@ import pyarrow as pa
 from danlu.progress import Progress
 from danlu.run_directory import RunDirectory
 from pipelines.cleaning import store
-from pipelines.cleaning.config import CleanConfig, FilterConfig
-from pipelines.cleaning.filters import reject
-from pipelines.cleaning.keys import DIGEST_BYTES, comparison_key, key_digest
+from pipelines.cleaning.config import CleanConfig
+from pipelines.cleaning.keys import DIGEST_BYTES, key_digest
 from pipelines.cleaning.layout import Layout, Shard
-from pipelines.cleaning.minhash import SKETCH_SIZE, band_keys, shingles, shorten, sketch
+from pipelines.cleaning.minhash import SKETCH_SIZE, band_keys, shorten, sketch
 from pipelines.cleaning.normalise import drop_lines
-from pipelines.cleaning.quality import quality
 from pipelines.cleaning.repeated_lines import line_hash
+from pipelines.cleaning.screening import Screening
 from pipelines.cleaning.spread import spread
+from pipelines.cleaning.stages.benchmark import load_benchmark
 from pipelines.cleaning.stages.renames import find_renames
-from pipelines.cleaning.statistics import measure
 
 # `stage` and `reason` are null for what is kept; `key`, `bands` and `sketch` are null for what is not.
 SCHEMA = pa.schema(
@@ -42,10 +42,14 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Judged:
-    """How many documents passed, and how many got a new id because another document had theirs."""
+    """How many documents passed, and how many got a new id because another document had theirs.
+
+    masked: {kind: masked matches of personal data}, and the `documents` that had any.
+    """
 
     passed: int
     renamed: int
+    masked: dict[str, int]
 
 
 def judge(shards: Sequence[Shard], config: CleanConfig, run: RunDirectory, progress: Progress) -> Judged:
@@ -56,15 +60,16 @@ def judge(shards: Sequence[Shard], config: CleanConfig, run: RunDirectory, progr
     layout = Layout(run.uri)
     renames = find_renames(shards, config, layout)
     has_lines = config.normalise is not None and config.normalise.repeated_lines is not None
-    work = JudgeShard(layout, config.filters, has_lines, need_sketch=_need_sketch(config))
-    dropped = 0
+    work = JudgeShard(layout, config, has_lines, need_sketch=_need_sketch(config))
+    dropped, masked = 0, Counter[str]()
     with progress.stage("filter", sum(shard.documents for shard in shards), "documents") as stage:
         items = [(shard.name, renames.get(shard.name, {})) for shard in shards]
         for facts in spread(work, items, config.workers):
             dropped += facts["dropped"]
+            masked.update(facts["masked"])
             stage.advance(facts["documents"], note=f"{dropped:,} dropped")
     passed = sum(shard.documents for shard in shards) - dropped
-    judged = Judged(passed, sum(map(len, renames.values())))
+    judged = Judged(passed, sum(map(len, renames.values())), dict(masked))
     run.mark_done("judge", **vars(judged))
     return judged
 
@@ -89,20 +94,26 @@ class JudgeShard:
     """Judges the documents of a shard; returns how many there are and how many are dropped."""
 
     layout: Layout
-    filters: FilterConfig | None
+    config: CleanConfig
     has_lines: bool
     need_sketch: bool
 
-    def __call__(self, item: tuple[str, dict[int, str]]) -> dict[str, int]:
+    def __call__(self, item: tuple[str, dict[int, str]]) -> dict[str, Any]:
         shard, renames = item
         uri = self.layout.texts(shard)
         return store.read_facts(uri) or self._write(shard, renames, uri)
 
-    def _write(self, shard: str, renames: dict[int, str], uri: str) -> dict[str, int]:
+    def _write(self, shard: str, renames: dict[int, str], uri: str) -> dict[str, Any]:
         rows = store.read_table(self.layout.raw(shard)).to_pylist()
-        lines = self._repeated_lines()
-        judged = [self._judge({**row, "id": renames.get(place, row["id"])}, lines) for place, row in enumerate(rows)]
-        facts = {"documents": len(rows), "dropped": sum("reason" in row for row in judged)}
+        lines, screen = self._repeated_lines(), self._screening()
+        judged = [
+            self._judge({**row, "id": renames.get(place, row["id"])}, lines, screen) for place, row in enumerate(rows)
+        ]
+        facts = {
+            "documents": len(rows),
+            "dropped": sum("reason" in row for row in judged),
+            "masked": _count_masked(judged),
+        }
         sketches = [row.pop("sketch", None) for row in judged]
         table = pa.Table.from_pylist(judged, SCHEMA)
         for name, column in _compact(sketches).items():
@@ -115,18 +126,30 @@ class JudgeShard:
             return frozenset()
         return frozenset(store.read_table(self.layout.repeated_lines)["line"].to_pylist())
 
-    def _judge(self, row: dict[str, Any], lines: frozenset[int]) -> dict[str, Any]:
+    def _screening(self) -> Screening:
+        if self.config.decontaminate is None:
+            return Screening(self.config, None)
+        return Screening(self.config, load_benchmark(self.layout, self.config.decontaminate.overlap).find)
+
+    def _judge(self, row: dict[str, Any], lines: frozenset[int], screen: Screening) -> dict[str, Any]:
         kept = {"id": row["id"], "source": row["source"], "text": row["text"]}
         if row["text"] is None:
             return kept | {"stage": "read", "reason": "unreadable", "detail": row["failure"]}
-        text = drop_lines(row["text"], lambda line: line_hash(line) in lines) if lines else row["text"]
-        key = comparison_key(text)
-        grams = shingles(key)
-        statistics = measure(text, len(key), len(grams))
-        kept |= {"text": text, "quality": quality(statistics), "length": len(text)}
-        rejection = reject(text, statistics, self.filters) if self.filters else None
-        if rejection is not None:
-            return kept | {"stage": "filters", "reason": rejection.reason, "detail": rejection.detail}
-        if self.need_sketch and key:
-            kept["sketch"] = sketch(grams)
-        return kept | {"key": key_digest(text, key)}
+        screened = screen(drop_lines(row["text"], lambda line: line_hash(line) in lines) if lines else row["text"])
+        document, verdict = screened.document, screened.verdict
+        kept |= {"text": document.text, "quality": document.quality, "length": len(document.text)}
+        kept["masked"] = screened.masked
+        if verdict is not None:
+            return kept | {"stage": verdict.stage, "reason": verdict.reason, "detail": verdict.detail}
+        if self.need_sketch and document.key:
+            kept["sketch"] = sketch(document.grams)
+        return kept | {"key": key_digest(document.text, document.key)}
+
+
+def _count_masked(judged: Sequence[dict[str, Any]]) -> dict[str, int]:
+    """{kind: masked matches}, and the `documents` that had any."""
+    masked = Counter[str]()
+    for row in judged:
+        if row.get("masked"):
+            masked.update(row["masked"], documents=1)
+    return masked

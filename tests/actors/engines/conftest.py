@@ -9,11 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
-
-# A busy machine is no failure.
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
 
 TINY = runpy.run_path(str(Path(__file__).with_name("tiny_models.py")))
 

@@ -16,9 +16,12 @@ def test_input_and_output_are_enough() -> None:
     assert config.filters is not None
     assert config.near is not None
     assert config.domain is None
+    assert config.pii is None
+    assert config.decontaminate is None
+    assert config.order == ["pii", "filters", "decontaminate"]
 
 
-@pytest.mark.parametrize("stage", ["normalise", "filters", "exact", "near", "semantic"])
+@pytest.mark.parametrize("stage", ["normalise", "pii", "filters", "decontaminate", "exact", "near", "semantic"])
 def test_every_stage_can_be_switched_off(stage: str) -> None:
     assert getattr(load_config(CleanConfig, None, [*REQUIRED, f"{stage}=null"]), stage) is None
 
@@ -34,6 +37,16 @@ def test_every_stage_can_be_switched_off(stage: str) -> None:
         ("filters.languages=[]", "filters.languages"),
         ("near.similarity=1.5", "near.similarity"),
         ("workers=0", "workers"),
+        ("pii.kinds=[phone]", "pii.kinds"),
+        ("pii.kinds=[]", "pii.kinds"),
+        ("pii={action: drop, max_matches: 3}", r"pii\.max_matches is 3 and pii\.action is drop"),
+        ("filters.min_quality=2", "filters.min_quality"),
+        ("decontaminate.overlap=0.5", "missing key decontaminate.against"),
+        ("decontaminate={against: a.jsonl, overlap: 0}", "decontaminate.overlap"),
+        ("decontaminate={against: a.jsonl, grams: 20}", r"min_characters is 13, less than decontaminate\.grams 20"),
+        ("order=[filters, pii]", "order is .* each of pii, filters, decontaminate once"),
+        ("order=[filters, pii, pii]", "each of pii, filters, decontaminate once"),
+        ("order=[filters, pii, exact]", "order"),
     ],
 )
 def test_a_wrong_value_names_its_key(override: str, message: str) -> None:

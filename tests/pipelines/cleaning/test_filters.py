@@ -8,6 +8,7 @@ from pipelines.cleaning.config import FilterConfig
 from pipelines.cleaning.filters import Rejection, reject
 from pipelines.cleaning.keys import comparison_key
 from pipelines.cleaning.minhash import shingles
+from pipelines.cleaning.quality import quality
 from pipelines.cleaning.statistics import TextStatistics, measure
 
 CHINESE = "银行卡丢失后，请先在手机上挂失，然后带着身份证到任意网点补办，大约需要三个工作日。"
@@ -87,6 +88,18 @@ def test_limits_are_those_of_the_config() -> None:
     assert _reject(CHINESE, max_characters=30, min_characters=5) is not None
     assert _reject("好的，收到！", min_characters=3) is None
     assert _reject(CHINESE * 6, max_repeated_share=0.95) is None
+
+
+def test_a_low_quality_score_is_a_reason_when_it_is_asked_for() -> None:
+    words = "苹果 香蕉 西瓜 葡萄 草莓 樱桃 荔枝 龙眼 菠萝 芒果 山竹 榴莲"
+    assert _reject(words) is None
+    score = quality(_measure(words))
+    assert 0 < score < quality(_measure(CHINESE))
+    assert _reject(words, min_quality=score) is None
+    assert _reject(words, min_quality=round(score + 0.01, 2)) == Rejection(
+        "quality", f"{score:.2f}, filters.min_quality is {score + 0.01:.2f}"
+    )
+    assert _reject(CHINESE, min_quality=round(score + 0.01, 2)) is None
 
 
 def test_the_reason_names_the_key_and_both_numbers() -> None:

@@ -187,6 +187,49 @@ def test_only_the_domains_asked_for_are_kept(tmp_path: Path, examples: Path) -> 
     assert all("domain.keep" in row["detail"] for row in dropped.values())
 
 
+def test_personal_data_is_masked_before_duplicates_are_compared(tmp_path: Path) -> None:
+    texts = [document(1) + f"联系人电话是1381234{number:04d}。" for number in range(3)] + [document(2)]
+    (tmp_path / "a.txt").write_text("\n".join(texts), encoding="utf-8")
+    report = clean(tmp_path / "run", f"input={tmp_path / 'a.txt'}", "pii={}", "near=null", "semantic=null")
+    kept, dropped = rows(tmp_path / "run", "clean"), rows(tmp_path / "run", "dropped")
+    assert {row["text"] for row in kept.values()} == {document(1) + "联系人电话是<手机号>。", document(2)}
+    assert {row["stage"] for row in dropped.values()} == {"exact"}
+    assert report.figures["masked_documents"] == 3
+    assert report.figures["masked_mobile_matches"] == 3
+    assert report.figures["masked_email_matches"] == 0
+
+
+def test_dropped_personal_data_is_nowhere_in_what_is_shown(tmp_path: Path) -> None:
+    texts = [document(1) + "联系人电话是13812345678。", document(2), "电话13912345678"]
+    (tmp_path / "a.txt").write_text("\n".join(texts), encoding="utf-8")
+    settings = ["pii.action=drop", "order=[filters, pii, decontaminate]", "semantic=null"]
+    clean(tmp_path / "run", f"input={tmp_path / 'a.txt'}", *settings)
+    dropped = rows(tmp_path / "run", "dropped")
+    assert {(row["stage"], row["reason"]) for row in dropped.values()} == {("pii", "mobile"), ("filters", "short")}
+    shown = str(dropped) + (tmp_path / "run" / "report.json").read_text(encoding="utf-8")
+    assert "12345678" not in shown
+    assert "<手机号>" in shown
+
+
+def test_documents_that_hold_a_benchmark_go(tmp_path: Path) -> None:
+    question = "手机流量用完以后怎样才能让网速在下个月之前恢复正常"
+    (tmp_path / "bench.jsonl").write_text(json.dumps({"question": question}), encoding="utf-8")
+    texts = [document(1), document(2) + question + "？" + document(3), document(4)]
+    (tmp_path / "a.txt").write_text("\n".join(texts), encoding="utf-8")
+    against = f"decontaminate.against={tmp_path / 'bench.jsonl'}"
+    report = clean(tmp_path / "run", f"input={tmp_path / 'a.txt'}", against, "near=null", "semantic=null")
+    (dropped,) = rows(tmp_path / "run", "dropped").values()
+    assert (dropped["id"], dropped["stage"], dropped["reason"]) == ("a.txt#1", "decontaminate", "benchmark")
+    assert "bench.jsonl#0 question" in dropped["detail"]
+    assert report.figures["decontaminate_dropped_documents"] == 1
+    assert report.figures["benchmark_passages"] == 1
+    lineage = json.loads((tmp_path / "run" / "lineage.json").read_text(encoding="utf-8"))
+    assert {Path(file["path"]).name for file in lineage["inputs"]} == {"a.txt", "bench.jsonl"}
+    (tmp_path / "bench.jsonl").write_text(json.dumps({"question": question[1:]}), encoding="utf-8")
+    with pytest.raises(ConfigError):
+        clean(tmp_path / "run", f"input={tmp_path / 'a.txt'}", against, "near=null", "semantic=null")
+
+
 def _write_csv(folder: Path) -> list[str]:
     (folder / "a.csv").write_text("id,content\n1,甲\n", encoding="utf-8")
     return [f"input={folder / 'a.csv'}"]
