@@ -34,7 +34,7 @@ def test_every_stage_can_be_switched_off(stage: str) -> None:
         ("filters.languages=[]", "filters.languages"),
         ("near.similarity=1.5", "near.similarity"),
         ("workers=0", "workers"),
-        ("domain.keep=all", "domain.seeds"),
+        ("domain.seeds=", "domain.seeds"),
     ],
 )
 def test_a_wrong_value_names_its_key(override: str, message: str) -> None:
