@@ -28,6 +28,14 @@ def test_every_dependency_is_pinned_for_the_setup() -> None:
     assert "+cpu" not in (ROOT / "constraints.txt").read_text(), "a local build's name exists on one machine only"
 
 
+def test_the_starter_domains_go_into_the_wheel() -> None:
+    data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    patterns = data["actors.domain_classifier"]
+    folder = ROOT / "actors" / "domain_classifier"
+    packed = {file for pattern in patterns for file in folder.glob(pattern)}
+    assert packed == set((folder / "starter").iterdir()) and len(packed) == 28
+
+
 def test_tensorrt_is_an_extra_and_torch_is_exact() -> None:
     assert "torch==2.13.0" in PROJECT["dependencies"]
     assert "tensorrt-llm" in names(PROJECT["optional-dependencies"]["tensorrt"])

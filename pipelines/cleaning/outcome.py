@@ -28,8 +28,7 @@ class Outcome:
 
     dropped: documents for each (stage, reason). domains: kept documents of each. lengths: documents that passed the
     filters, by `LENGTHS`. qualities, domain_scores: kept documents, by hundredths. samples: for each (stage, reason)
-    the dropped documents whose ids hash smallest. pairs: for each stage the dropped duplicates least like their
-    survivor.
+    the dropped documents whose ids hash smallest. pairs: for each stage the duplicates least like their survivor.
     """
 
     kept: int = 0

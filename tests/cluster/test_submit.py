@@ -102,5 +102,6 @@ def test_an_address_without_a_head_is_an_error(tmp_path: Path) -> None:
 def test_the_code_sent_along_is_danlus_own_and_small(tmp_path: Path) -> None:
     config = validate(JOBS["clean"].config_class(), {"input": "a", "output": "b"})
     stage_code(tmp_path, config)
+    assert (tmp_path / "actors" / "domain_classifier" / "starter" / "law.yaml").is_file()
     assert (tmp_path / "cluster" / "command.py").is_file() and not list(tmp_path.rglob("__pycache__"))
     assert sum(file.stat().st_size for file in tmp_path.rglob("*") if file.is_file()) < 20 << 20

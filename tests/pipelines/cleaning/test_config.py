@@ -47,6 +47,7 @@ def test_every_stage_can_be_switched_off(stage: str) -> None:
         ("order=[filters, pii]", "order is .* each of pii, filters, decontaminate once"),
         ("order=[filters, pii, pii]", "each of pii, filters, decontaminate once"),
         ("order=[filters, pii, exact]", "order"),
+        ("domain.seeds=", "domain.seeds"),
     ],
 )
 def test_a_wrong_value_names_its_key(override: str, message: str) -> None:

@@ -90,6 +90,20 @@ def test_every_survivor_of_a_duplicate_is_kept(whole_run: Path) -> None:
     assert all(row["similarity"] >= 0.5 for row in dropped.values() if row["survivor_id"])
 
 
+def test_an_exact_duplicate_names_the_document_between_it_and_its_survivor(tmp_path: Path) -> None:
+    """b equals a but for a space; a is near c, which is better."""
+    a, c = document(3), document(3) + "以上内容供参考。"
+    texts = {"a": a, "b": a.replace("，", "， "), "c": c}
+    lines = [json.dumps({"id": i, "text": t}) for i, t in texts.items()]
+    (tmp_path / "a.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    clean(tmp_path / "run", f"input={tmp_path / 'a.jsonl'}", "semantic=null")
+    dropped = rows(tmp_path / "run", "dropped")
+    exact, near = sorted(dropped.values(), key=lambda row: row["stage"])
+    assert (exact["stage"], near["stage"]) == ("exact", "near")
+    assert exact["via_id"] == near["id"] and near["via_id"] is None
+    assert exact["survivor_id"] == near["survivor_id"] and exact["survivor_id"] in rows(tmp_path / "run", "clean")
+
+
 def test_what_is_kept_has_a_domain_and_a_quality(whole_run: Path) -> None:
     kept = rows(whole_run, "clean").values()
     assert all(0 <= row["quality"] <= 1 and 0 <= row["domain_score"] <= 1 and row["domain"] for row in kept)
@@ -103,6 +117,27 @@ def test_the_report_says_what_happened(whole_run: Path) -> None:
     assert report["figures"]["unknown_token_share"] < 0.1
     titles = {section["title"] for section in report["sections"]}
     assert {"Documents left after each stage", "Why documents were dropped", "Duplicates side by side"} <= titles
+    assert {"Quality of the kept documents", "Domain scores of the kept documents"} <= titles
+    assert 0 < report["figures"]["domain_macro_f1"] <= 1 and 0 <= report["figures"]["domain_calibration_error"] <= 1
+
+
+def test_the_report_counts_what_the_run_wrote(whole_run: Path) -> None:
+    """It is drawn from facts of the shards, and the files must say the same."""
+    sections = {s["title"]: s for s in json.loads((whole_run / "report.json").read_text(encoding="utf-8"))["sections"]}
+    kept, dropped = rows(whole_run, "clean"), rows(whole_run, "dropped")
+    reasons = Counter((row["stage"], row["reason"]) for row in dropped.values())
+    shown = {(stage, reason): count for stage, reason, count, _ in sections["Why documents were dropped"]["rows"]}
+    assert shown == dict(reasons)
+    assert dict(sections["Domains of the kept documents"]["bars"]) == Counter(row["domain"] for row in kept.values())
+    for title in ("Quality of the kept documents", "Domain scores of the kept documents"):
+        assert sum(count for _, count in sections[title]["bars"]) == len(kept)
+    passed = len(kept) + sum(row["stage"] not in ("read", "filters") for row in dropped.values())
+    assert sum(count for _, count in sections["Lengths of the documents that passed the filters"]["bars"]) == passed
+    seeds = sections["How well the domains are told apart"]
+    assert seeds["columns"] == ["domain", "precision", "recall", "F1", "seeds"] and len(seeds["rows"]) >= 5
+    for _, _, identifier, beginning, survivor, _ in sections["Duplicates side by side"]["rows"]:
+        assert dropped[identifier]["survivor_id"] == survivor
+        assert beginning[:20] in " ".join(dropped[identifier]["text"].split())
     assert (whole_run / "report.html").stat().st_size > 5000
 
 
@@ -173,6 +208,16 @@ def test_when_nothing_is_left_a_check_says_why(tmp_path: Path) -> None:
     assert "language" in failed.detail
     assert "filters.languages is ['zh']" in failed.detail
     assert rows(tmp_path / "run", "clean") == {}
+
+
+def test_the_starter_domains_need_no_seeds_of_ones_own(tmp_path: Path) -> None:
+    law = "原告起诉请求法院判令被告返还借款，被告辩称诉讼时效已经届满，法院审理后驳回了原告的诉讼请求。"
+    medicine = "患者因发热咳嗽入院，医生查体后安排胸部影像检查和抽血化验，诊断为肺炎并给予抗感染治疗。"
+    (tmp_path / "a.txt").write_text(f"{law}\n{medicine}\n", encoding="utf-8")
+    clean(tmp_path / "run", f"input={tmp_path / 'a.txt'}", "domain.keep=[law]")
+    assert [row["text"] for row in rows(tmp_path / "run", "clean").values()] == [law]
+    (dropped,) = rows(tmp_path / "run", "dropped").values()
+    assert dropped["stage"] == "domain" and dropped["detail"].startswith("medicine")
 
 
 def test_only_the_domains_asked_for_are_kept(tmp_path: Path, examples: Path) -> None:
