@@ -24,7 +24,7 @@ from danlu.progress import Progress
 from danlu.report import Report, Scalar
 from danlu.run_directory import RunDirectory
 from pipelines.cleaning.config import CleanConfig
-from pipelines.cleaning.formats import SUFFIXES, WARC_SUFFIXES, refuse_archives
+from pipelines.cleaning.formats import SUFFIXES
 
 if TYPE_CHECKING:
     from pipelines.cleaning.index import DocumentIndex
@@ -37,7 +37,6 @@ def inputs(config: CleanConfig) -> list[str]:
 
     Raises:
         InputError: something named is missing, or nothing fits.
-        NotAvailableError: a WARC archive is among them.
     """
     files = raw_files(config)
     return [*files, config.domain.seeds] if config.domain is not None else files
@@ -45,9 +44,7 @@ def inputs(config: CleanConfig) -> list[str]:
 
 def raw_files(config: CleanConfig) -> list[str]:
     """The files that hold documents."""
-    files = find_files(config.input, (*SUFFIXES, *WARC_SUFFIXES))
-    refuse_archives(files)
-    return files
+    return find_files(config.input, SUFFIXES)
 
 
 def resources(config: CleanConfig) -> dict[str, float]:
