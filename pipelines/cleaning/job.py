@@ -47,6 +47,20 @@ def raw_files(config: CleanConfig) -> list[str]:
     return find_files(config.input, SUFFIXES)
 
 
+def estimate(config: CleanConfig, cpus: int | None = None) -> list[str]:
+    """What the run will take, from a sample of the input.
+
+    Raises:
+        ConfigError, InputError: what the run itself would raise for these files and seeds.
+    """
+    from pipelines.cleaning.estimate import estimate as estimate_run
+    from pipelines.cleaning.stages.domains import check_domains
+
+    if config.domain is not None:
+        check_domains(config.domain)
+    return estimate_run(raw_files(config), config, cpus)
+
+
 def resources(config: CleanConfig) -> dict[str, float]:
     """What Ray must offer: a CPU for each worker that was asked for, at least one."""
     return {"CPU": float(config.workers or 1)}

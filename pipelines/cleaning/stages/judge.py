@@ -48,8 +48,7 @@ def judge(shards: Sequence[Shard], config: CleanConfig, run: RunDirectory, progr
         return done["renamed"]
     layout = Layout(run.uri)
     renames = _renames(shards, layout)
-    has_lines = config.normalise is not None and config.normalise.repeated_lines is not None
-    work = JudgeShard(layout, config.filters, has_lines, need_sketch=_need_sketch(config))
+    work = judge_work(layout, config)
     dropped = 0
     with progress.stage("filter", sum(shard.documents for shard in shards), "documents") as stage:
         items = [(shard.name, renames.get(shard.name, {})) for shard in shards]
@@ -59,6 +58,12 @@ def judge(shards: Sequence[Shard], config: CleanConfig, run: RunDirectory, progr
     renamed = sum(map(len, renames.values()))
     run.mark_done("judge", renamed=renamed)
     return renamed
+
+
+def judge_work(layout: Layout, config: CleanConfig) -> JudgeShard:
+    """The work of this stage on a shard, as `config` wants it."""
+    has_lines = config.normalise is not None and config.normalise.repeated_lines is not None
+    return JudgeShard(layout, config.filters, has_lines, need_sketch=_need_sketch(config))
 
 
 def _need_sketch(config: CleanConfig) -> bool:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
+from typing import Any
 
 import fsspec
 import numpy as np
@@ -28,7 +29,7 @@ _UNIT_BYTES = (256 << 10, 32 << 20)
 _UNITS = 8
 _UNIT_FILES = 1000
 # A shard is held at once by every stage that works on it; documents as large as books make it shorter.
-_SHARD_BYTES = 64 << 20
+SHARD_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def read(files: Sequence[str], config: CleanConfig, run: RunDirectory, progress:
     if done is not None:
         return [Shard(name, documents) for name, documents in done["shards"]]
     layout = Layout(run.uri)
-    units = plan_units(files, [_size(file) for file in files])
+    units = plan_units(files, [file_size(file) for file in files])
     shards: list[Shard] = []
     with progress.stage("read", len(files), "files") as stage:
         fields = Fields(config.text_field, config.id_field, config.text_files)
@@ -61,7 +62,7 @@ def read(files: Sequence[str], config: CleanConfig, run: RunDirectory, progress:
     shards.sort(key=lambda shard: shard.name)
     if not shards:
         raise InputError(f"input is {config.input!r}", rule=f"its {len(files)} files hold no document")
-    lines = _find_repeated_lines(shards, config.normalise, layout)
+    lines = find_repeated_lines(shards, config.normalise, layout)
     run.mark_done("read", shards=[[s.name, s.documents] for s in shards], repeated_lines=lines)
     return shards
 
@@ -100,13 +101,13 @@ class ReadUnit:
     normalise: NormaliseConfig | None
     shard_documents: int
 
-    def __call__(self, unit: Unit) -> tuple[Unit, dict[str, list[list[object]]]]:
+    def __call__(self, unit: Unit) -> tuple[Unit, dict[str, list[list[Any]]]]:
         uri = self.layout.unit(unit.name)
         facts = store.read_facts(uri)
         if facts is not None:
             return unit, facts
         lines: Counter[int] = Counter()
-        shards: list[list[object]] = []
+        shards: list[list[Any]] = []
         for number, rows in enumerate(_batches(self._rows(unit, lines), self.shard_documents)):
             name = f"{unit.name}-{number:04d}"
             store.write_table(self.layout.raw(name), pa.Table.from_pylist(rows, SCHEMA))
@@ -137,7 +138,7 @@ def _batches(rows: Iterable[dict[str, str | None]], documents: int) -> Iterator[
     for row in rows:
         batch.append(row)
         held += len((row["text"] or "").encode("utf-8", "surrogatepass"))
-        if len(batch) == documents or held >= _SHARD_BYTES:
+        if len(batch) == documents or held >= SHARD_BYTES:
             yield batch
             batch, held = [], 0
     if batch:
@@ -150,7 +151,7 @@ def _lines_table(lines: Counter[int]) -> pa.Table:
     return pa.table([pa.array(columns[0], pa.uint64()), pa.array(columns[1], pa.int64())], names=["line", "documents"])
 
 
-def _find_repeated_lines(shards: Sequence[Shard], config: NormaliseConfig | None, layout: Layout) -> int:
+def find_repeated_lines(shards: Sequence[Shard], config: NormaliseConfig | None, layout: Layout) -> int:
     """Write the hashes of the lines that too many documents share; returns how many."""
     if config is None or config.repeated_lines is None:
         return 0
@@ -163,7 +164,7 @@ def _find_repeated_lines(shards: Sequence[Shard], config: NormaliseConfig | None
     return len(found)
 
 
-def _size(file: str) -> int:
+def file_size(file: str) -> int:
     """Bytes of a file; 0 for one that is gone, of which its reader will have to say so."""
     filesystem, path = fsspec.core.url_to_fs(file)
     try:

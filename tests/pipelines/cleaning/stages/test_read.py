@@ -54,11 +54,11 @@ def test_a_unit_is_read_into_shards_of_bounded_size_and_not_again(tmp_path: Path
 
 
 def test_long_documents_make_shorter_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(read, "_SHARD_BYTES", 3000)
+    monkeypatch.setattr(read, "SHARD_BYTES", 3000)
     texts = ["短", "长" * 900, "中" * 100, "长" * 5000, *["短"] * 12]
     (tmp_path / "a.txt").write_text("\n".join(texts), encoding="utf-8")
     layout = Layout(str(tmp_path / "run"))
     facts = ReadUnit(layout, Fields("text", "id"), None, 10)(Unit("0", (str(tmp_path / "a.txt"),), ("a.txt",)))[1]
     assert [documents for _, documents in facts["shards"]] == [3, 1, 10, 2]
-    shards = [store.read_table(layout.raw(str(name)))["text"].to_pylist() for name, _ in facts["shards"]]
+    shards = [store.read_table(layout.raw(name))["text"].to_pylist() for name, _ in facts["shards"]]
     assert [text for shard in shards for text in shard] == texts
