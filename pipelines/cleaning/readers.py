@@ -40,12 +40,12 @@ def read_documents(file: str, fields: Fields, source: str = "") -> Iterator[RawD
     """The documents of one file in their order. Damage ends the file with a last document that says so.
 
     Args:
-        source: the id of a file that is one document; its base name when it is not given.
+        source: the file's name in the corpus, the id of a text file that is one document.
 
     Raises:
         InputError: the file has rows, but none with the text field; or it is of a kind that is not read.
     """
-    documents = _documents(file, fields, source or mend_surrogates(posixpath.basename(file)))
+    documents = _documents(file, fields, source)
     rows = 0
     try:
         for document in documents:
@@ -64,11 +64,11 @@ def _documents(file: str, fields: Fields, source: str) -> Iterator[RawDocument]:
     if not suffix:
         raise InputError(f"input file {file}", rule=f"its name ends with none of {', '.join(SUFFIXES)}")
     if suffix in PAGE_SUFFIXES:
-        return _read_page(file, source)
+        return _read_page(file)
     if suffix == ".warc":
         return read_archive(file)
     if suffix == ".txt" and fields.text_files == "whole":
-        return _read_text_file(file, source)
+        return _read_text_file(file, source or _name(file))
     return _READERS[suffix](file, fields)
 
 
@@ -175,9 +175,13 @@ def _read_text_file(file: str, source: str) -> Iterator[RawDocument]:
         yield RawDocument(source, text)
 
 
-def _read_page(file: str, source: str) -> Iterator[RawDocument]:
+def _read_page(file: str) -> Iterator[RawDocument]:
     text = main_text(decode_page(read_whole(file)))
-    yield RawDocument(source, text, "" if text else NO_MAIN_TEXT)
+    yield RawDocument(_name(file), text, "" if text else NO_MAIN_TEXT)
+
+
+def _name(file: str) -> str:
+    return mend_surrogates(posixpath.basename(file))
 
 
 def _document(file: str, row: int, values: dict[str, Any], fields: Fields) -> RawDocument:

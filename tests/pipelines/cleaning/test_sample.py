@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 from pathlib import Path
 
 import pyarrow as pa
@@ -26,7 +27,8 @@ def _sample(*files: Path, settings: tuple[str, ...] = ()) -> list[Kind]:
 
 
 def _rows(count: int) -> str:
-    return "".join(json.dumps({"text": f"{TEXT}编号{n**5}"}, ensure_ascii=False) + "\n" for n in range(count))
+    numbers = random.Random(0).choices(range(10**12, 10**13), k=count)
+    return "".join(json.dumps({"text": f"{TEXT}编号{number}"}, ensure_ascii=False) + "\n" for number in numbers)
 
 
 def test_a_small_file_is_read_whole(tmp_path: Path) -> None:
