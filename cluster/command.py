@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from cluster.interrupts import terminable
 from cluster.jobs import JOBS, Job
 from cluster.schema import key_table
 from danlu import __version__
-from danlu.config import load_config, to_yaml
+from danlu.config import JobConfig, load_config, to_yaml
 from danlu.errors import ConfigError, DanluError
 from danlu.progress import Progress
 from danlu.report import Report
@@ -74,7 +75,9 @@ def main() -> None:
 
 def _job_command(job: Job) -> click.Command:
     @click.argument("arguments", nargs=-1, metavar="[CONFIG.yaml] [key=value ...]", shell_complete=_complete_keys(job))
-    @click.option("--dry-run", is_flag=True, help="Print the resolved config and stop.")
+    @click.option(
+        "--dry-run", is_flag=True, help="Print the resolved config, for some jobs with an estimate, and stop."
+    )
     @click.option("--fresh", is_flag=True, help="Remove an earlier run in `output` first.")
     @click.option("--on", "head", metavar="URL", help="Submit to a Ray cluster, e.g. http://head:8265.")
     @click.option("--ray-address", metavar="ADDRESS", help="Join this Ray (`auto` inside a cluster).")
@@ -90,7 +93,7 @@ def _job_command(job: Job) -> click.Command:
         config_file, overrides = split_arguments(arguments)
         config = load_config(job.config_class(), config_file, overrides)
         if dry_run:
-            click.echo(to_yaml(config.resolved()), nl=False)
+            _print_plan(job, config, ray_address, cpus)
         elif head is not None:
             from cluster.submit import submit_job
 
@@ -102,6 +105,21 @@ def _job_command(job: Job) -> click.Command:
             _conclude(report)
 
     return _LazyHelp(job.name, callback=command, params=_parameters(command), help=job.summary, keys=job.config_class)
+
+
+def _print_plan(job: Job, config: JobConfig, ray_address: str | None, cpus: int | None) -> None:
+    """The config as YAML, and, as comments below it, what the job reckons that it will take."""
+    estimate = getattr(job.module(), "estimate", None)
+    lines: list[str] = []
+    if estimate is not None:
+        from cluster.local_ray import ray_session
+
+        # The CPUs of a cluster are known to those who have joined it.
+        with ray_session(ray_address) if ray_address else nullcontext():
+            lines = estimate(config, cpus)
+    click.echo(to_yaml(config.resolved()), nl=False)
+    for line in lines:
+        click.echo(f"# {line}")
 
 
 class _LazyHelp(click.Command):

@@ -13,7 +13,10 @@ from danlu.run_directory import RunDirectory
 
 
 class JobModule(Protocol):
-    """`<package>.job`: what a pipeline offers to the runner."""
+    """`<package>.job`: what a pipeline offers to the runner.
+
+    A module may also have `estimate(config, cpus) -> list[str]`: lines that a dry run prints below the config.
+    """
 
     def inputs(self, config: Any) -> list[str]:
         """The files that the job reads (hashed into the lineage)."""

@@ -49,10 +49,17 @@ def _expand(location: str, endings: tuple[str, ...], key: str) -> list[str]:
         found = [path]
     else:
         raise InputError(f"{key} is {location!r}", rule="no such file or folder", fix="check the path")
-    for file in found:
-        if filesystem.size(file) == 0 and len(found) == 1:
-            raise InputError(f"{key} is {location!r}", rule="the file is empty (0 bytes)")
+    if len(found) == 1 and _size(filesystem, found[0], f"{key} is {location!r}") == 0:
+        raise InputError(f"{key} is {location!r}", rule="the file is empty (0 bytes)")
     return [filesystem.unstrip_protocol(p) if "://" in location else p for p in found]
+
+
+def _size(filesystem: fsspec.AbstractFileSystem, file: str, what: str) -> int | None:
+    """Bytes; None where the store does not say."""
+    try:
+        return filesystem.size(file)
+    except OSError as error:
+        raise InputError(what, rule=f"{file} can't be read ({error.strerror or error})") from None
 
 
 def _hidden(path: str, root: str) -> bool:

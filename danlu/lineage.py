@@ -42,7 +42,11 @@ class Lineage(BaseModel):
 
 
 def trace(job: str, files: Sequence[str]) -> Lineage:
-    """Hash `files` and find the run directories they lie in."""
+    """Hash `files` and find the run directories they lie in.
+
+    Raises:
+        InputError: a file is gone, or may not be read.
+    """
     inputs = [_digest(file) for file in files]
     parents = sorted({parent for file in files if (parent := run_directory_of(file)) is not None})
     now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -97,8 +101,11 @@ def code_version() -> str:
 
 def _digest(file: str) -> InputFile:
     digest, size = hashlib.blake2b(digest_size=16), 0
-    with fsspec.open(file, "rb") as stream:
-        while chunk := stream.read(_CHUNK_BYTES):
-            digest.update(chunk)
-            size += len(chunk)
+    try:
+        with fsspec.open(file, "rb") as stream:
+            while chunk := stream.read(_CHUNK_BYTES):
+                digest.update(chunk)
+                size += len(chunk)
+    except OSError as error:
+        raise InputError(f"input file {file}", rule=f"it can't be read ({error.strerror or error})") from None
     return InputFile(path=file, size_bytes=size, digest=digest.hexdigest())

@@ -13,10 +13,11 @@ import fsspec
 
 from danlu.errors import InputError
 from danlu.inputs import find_files
-from pipelines.cleaning.formats import PACKED_SUFFIXES, TEXT_SUFFIXES, suffix_of
-from pipelines.cleaning.streams import READ_ERRORS, NoTextError, read_lines
+from pipelines.cleaning.formats import PACKED_SUFFIXES, suffix_of
+from pipelines.cleaning.streams import READ_ERRORS, NoTextError, UnreadLine, read_lines
 
-SUFFIXES = (*TEXT_SUFFIXES, *(text + packed for text in TEXT_SUFFIXES for packed in PACKED_SUFFIXES), ".parquet")
+_PACKABLE = (".jsonl", ".csv", ".txt")
+SUFFIXES = (*_PACKABLE, *(suffix + packed for suffix in _PACKABLE for packed in PACKED_SUFFIXES), ".parquet")
 _KEY = "decontaminate.against"
 _LINE_FIELD = "line"
 
@@ -114,8 +115,8 @@ def _read_plain(file: str) -> Iterator[Mapping[str, Any]]:
 def _lines(file: str) -> Iterator[tuple[int, str]]:
     """(number from 1, line)."""
     for number, line in enumerate(read_lines(file), start=1):
-        if line is None:
-            raise _damaged(file, f"line {number} can't be decoded")
+        if isinstance(line, UnreadLine):
+            raise _damaged(file, f"line {number}: {line.failure}")
         yield number, line
 
 

@@ -12,6 +12,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Language = Literal["zh", "en"]
 PiiKind = Literal["id_card", "bank_card", "mobile", "landline", "email", "ip", "address"]
 Step = Literal["pii", "filters", "decontaminate"]
+TextFiles = Literal["lines", "whole"]
 
 
 class RepeatedLinesConfig(Settings):
@@ -176,6 +177,9 @@ class CleanConfig(JobConfig):
     input: str | list[str] = Field(description="file, folder, glob or URI, or a list of them", min_length=1)
     text_field: str = Field(default="text", min_length=1, description="column or key of the text")
     id_field: str = Field(default="id", min_length=1, description="column or key of the id, if there is one")
+    text_files: TextFiles = Field(
+        default="lines", description="a document in a .txt file: each line, or the whole file"
+    )
     normalise: NormaliseConfig | None = Field(default=NormaliseConfig(), description="mends texts; null leaves them")
     pii: PiiConfig | None = Field(default=None, description="masks personal data, or drops texts with it; null: no")
     filters: FilterConfig | None = Field(default=FilterConfig(), description="drops unfit texts; null keeps them")

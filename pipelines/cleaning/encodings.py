@@ -19,6 +19,8 @@ _MARKS = (
 )
 _NUL_SHARE = 0.15
 _STRAY_NUL_SHARE = 0.01
+# UTF-16 with so few ASCII characters is next to never valid UTF-8.
+_FEW_NULS = 0.05
 _USUAL_SHARE = 0.5
 # The lead bytes of the usual characters, ordered before the rare ones in both standards.
 _USUAL_LEADS = {"gb18030": (0xB0, 0xD7), "big5hkscs": (0xA4, 0xC6)}
@@ -31,13 +33,15 @@ def detect_encoding(data: bytes, *, whole: bool = True) -> str | None:
         data: the file, or its beginning.
         whole: whether `data` is the whole file; else a character cut at the end is forgiven.
     """
-    for mark, codec in _MARKS:
-        if data.startswith(mark):
-            return codec if _decodes(data, codec, whole) else None
+    marked = marked_encoding(data)
+    if marked is not None:
+        return marked if _decodes(data, marked, whole) else None
     nuls = data.count(0)
+    if nuls <= _FEW_NULS * len(data) and _decodes(data, "utf-8", whole):
+        return "utf-8"
     if nuls and (wide := _utf16_without_mark(data, whole)) is not None:
         return wide
-    if nuls <= _STRAY_NUL_SHARE * len(data) and (_decodes(data, "utf-8", whole) or _mostly_utf8(data)):
+    if nuls <= _STRAY_NUL_SHARE * len(data) and _mostly_utf8(data):
         return "utf-8"
     if nuls:
         return None
@@ -46,6 +50,11 @@ def detect_encoding(data: bytes, *, whole: bool = True) -> str | None:
     if shares[best] >= _USUAL_SHARE:
         return best
     return _guess(data)
+
+
+def marked_encoding(data: bytes) -> str | None:
+    """The codec that a byte order mark names, or None without one."""
+    return next((codec for mark, codec in _MARKS if data.startswith(mark)), None)
 
 
 def _decodes(data: bytes, codec: str, whole: bool) -> bool:

@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-from danlu.errors import NotAvailableError
-
-# These may be packed as well.
-TEXT_SUFFIXES = (".jsonl", ".csv", ".txt")
+# All but parquet, which packs its columns itself, may be packed as well.
+PAGE_SUFFIXES = (".html", ".htm")
+PACKABLE_SUFFIXES = (".jsonl", ".csv", ".txt", *PAGE_SUFFIXES, ".warc")
 PACKED_SUFFIXES = (".gz", ".zst")
-WHOLE_SUFFIXES = (".parquet", ".html", ".htm")
 SUFFIXES = (
-    *TEXT_SUFFIXES,
-    *(suffix + packed for suffix in TEXT_SUFFIXES for packed in PACKED_SUFFIXES),
-    *WHOLE_SUFFIXES,
+    *PACKABLE_SUFFIXES,
+    *(suffix + packed for suffix in PACKABLE_SUFFIXES for packed in PACKED_SUFFIXES),
+    ".parquet",
 )
-WARC_SUFFIXES = (".warc", ".warc.gz")
-
-
-def refuse_archives(files: list[str]) -> None:
-    """Raise NotAvailableError when a WARC archive is among the files: to pass it over would lose documents silently."""
-    archives = [file for file in files if file.lower().endswith(WARC_SUFFIXES)]
-    if archives:
-        raise NotAvailableError(
-            f"input file {archives[0]}",
-            rule="WARC archives are not read",
-            fix="extract the pages to .html or .jsonl first, and leave the archives out of input",
-        )
 
 
 def suffix_of(file: str) -> str:
     """`.jsonl` for `part.JSONL.gz`; empty for a kind that is not read."""
     name = file.lower()
-    plain = name.removesuffix(PACKED_SUFFIXES[0]).removesuffix(PACKED_SUFFIXES[1])
-    known = TEXT_SUFFIXES if plain != name else (*TEXT_SUFFIXES, *WHOLE_SUFFIXES)
+    plain = name.removesuffix(packing_of(file))
+    known = PACKABLE_SUFFIXES if plain != name else (*PACKABLE_SUFFIXES, ".parquet")
     return next((suffix for suffix in known if plain.endswith(suffix)), "")
+
+
+def packing_of(file: str) -> str:
+    """`.gz` or `.zst` for a packed file, else empty."""
+    return next((packed for packed in PACKED_SUFFIXES if file.lower().endswith(packed)), "")

@@ -24,7 +24,7 @@ from danlu.progress import Progress
 from danlu.report import Report, Scalar
 from danlu.run_directory import RunDirectory
 from pipelines.cleaning.config import CleanConfig, PiiConfig
-from pipelines.cleaning.formats import SUFFIXES, WARC_SUFFIXES, refuse_archives
+from pipelines.cleaning.formats import SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,6 @@ def inputs(config: CleanConfig) -> list[str]:
 
     Raises:
         InputError: something named is missing, or nothing fits.
-        NotAvailableError: a WARC archive is among them.
     """
     files = raw_files(config)
     if config.domain is not None:
@@ -55,9 +54,21 @@ def inputs(config: CleanConfig) -> list[str]:
 
 def raw_files(config: CleanConfig) -> list[str]:
     """The files that hold documents."""
-    files = find_files(config.input, (*SUFFIXES, *WARC_SUFFIXES))
-    refuse_archives(files)
-    return files
+    return find_files(config.input, SUFFIXES)
+
+
+def estimate(config: CleanConfig, cpus: int | None = None) -> list[str]:
+    """What the run will take, from a sample of the input.
+
+    Raises:
+        ConfigError, InputError: what the run itself would raise for these files and seeds.
+    """
+    from pipelines.cleaning.estimate import estimate as estimate_run
+    from pipelines.cleaning.stages.domains import check_domains
+
+    if config.domain is not None:
+        check_domains(config.domain)
+    return estimate_run(raw_files(config), config, cpus)
 
 
 def resources(config: CleanConfig) -> dict[str, float]:

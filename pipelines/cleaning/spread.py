@@ -81,7 +81,6 @@ def shuffle(
             partial(_call_reduce, reduce=reduce),
             batch_size=None,
             batch_format="pyarrow",
-            compute=TaskPoolStrategy(size=size),
             num_cpus=_CPUS,
         )
         for row in results.iter_rows():

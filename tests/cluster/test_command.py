@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from cluster.command import cli, split_arguments
@@ -71,6 +72,25 @@ def test_dry_run_prints_the_resolved_config_and_writes_nothing(tmp_path: Path) -
     result = danlu("index", "input=docs", f"output={tmp_path}/run", "--dry-run")
     assert result.returncode == 0 and "input: docs" in result.stdout
     assert not (tmp_path / "run").exists()
+
+
+def test_dry_run_of_clean_adds_an_estimate_and_stays_yaml(tmp_path: Path) -> None:
+    (tmp_path / "raw.txt").write_text("银行卡丢失后，请先在手机上挂失，然后补办。\n" * 30, encoding="utf-8")
+    result = danlu("clean", f"input={tmp_path}/raw.txt", f"output={tmp_path}/run", "--dry-run", "--cpus", "7")
+    assert result.returncode == 0 and result.stderr == ""
+    assert yaml.safe_load(result.stdout)["input"] == f"{tmp_path}/raw.txt"
+    notes = [line for line in result.stdout.splitlines() if line.startswith("#")]
+    assert any("documents    about 30" in line for line in notes)
+    assert any("with 7 workers" in line for line in notes)
+    assert not (tmp_path / "run").exists()
+
+
+def test_dry_run_of_clean_refuses_what_the_run_would(tmp_path: Path) -> None:
+    (tmp_path / "raw.csv").write_text("id,content\n1,甲\n", encoding="utf-8")
+    arguments = ("clean", f"input={tmp_path}/raw.csv", f"output={tmp_path}/run")
+    dry, real = danlu(*arguments, "--dry-run"), danlu(*arguments)
+    assert dry.returncode == real.returncode == 2
+    assert dry.stderr in real.stderr and "text_field=content" in dry.stderr
 
 
 @pytest.mark.parametrize(

@@ -59,8 +59,7 @@ def judge(shards: Sequence[Shard], config: CleanConfig, run: RunDirectory, progr
         return Judged(**done)
     layout = Layout(run.uri)
     renames = find_renames(shards, config, layout)
-    has_lines = config.normalise is not None and config.normalise.repeated_lines is not None
-    work = JudgeShard(layout, config, has_lines, need_sketch=_need_sketch(config))
+    work = judge_work(layout, config)
     dropped, masked = 0, Counter[str]()
     with progress.stage("filter", sum(shard.documents for shard in shards), "documents") as stage:
         items = [(shard.name, renames.get(shard.name, {})) for shard in shards]
@@ -83,6 +82,12 @@ def _compact(sketches: Sequence[np.ndarray | None]) -> dict[str, pa.Array]:
     taken = pa.array([None if sketch_ is None else next(places) for sketch_ in sketches], pa.int64())
     columns = {"bands": band_keys(stacked).astype("<u4"), "sketch": shorten(stacked)}
     return {name: store.binary(values).take(taken) for name, values in columns.items()}
+
+
+def judge_work(layout: Layout, config: CleanConfig) -> JudgeShard:
+    """The work of this stage on a shard, as `config` wants it."""
+    has_lines = config.normalise is not None and config.normalise.repeated_lines is not None
+    return JudgeShard(layout, config, has_lines, need_sketch=_need_sketch(config))
 
 
 def _need_sketch(config: CleanConfig) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,11 @@ def find_repeated_lines(shards: Sequence[Shard], config: CleanConfig, layout: La
     plan = Exchange.plan(sum(shard.documents for shard in shards), config.exchange_documents)
     work = CountLines(config.normalise.repeated_lines)
     names = [shard.name for shard in shards]
-    found = list(exchange(EmitLines(layout, plan.places), names, work, plan, config.workers))
+    return save_lines(exchange(EmitLines(layout, plan.places), names, work, plan, config.workers), layout)
+
+
+def save_lines(found: Iterable[np.ndarray], layout: Layout) -> int:
+    """Write hashes of lines, (n,) uint64 each; returns how many."""
     lines = np.sort(np.concatenate([np.zeros(0, dtype=np.uint64), *found]))
     store.write_table(layout.repeated_lines, pa.table({"line": pa.array(lines, pa.uint64())}))
     return len(lines)

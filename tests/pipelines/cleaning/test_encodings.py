@@ -53,6 +53,11 @@ def test_binary_data_has_no_encoding(data: bytes) -> None:
     assert detect_encoding(data) is None
 
 
+@pytest.mark.parametrize("text", ["a plain line of text, and a NUL \0 in it", SIMPLIFIED + "\0"])
+def test_a_stray_nul_makes_no_utf16(text: str) -> None:
+    assert detect_encoding(text.encode()) == "utf-8"
+
+
 def test_noise_has_no_encoding() -> None:
     assert detect_encoding(random.Random(0).randbytes(5000)) is None
 

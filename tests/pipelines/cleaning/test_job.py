@@ -10,11 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from warcio.statusandheaders import StatusAndHeaders
+from warcio.warcwriter import WARCWriter
 
 from danlu.config import load_config
-from danlu.errors import ConfigError, InputError, NotAvailableError
+from danlu.errors import ConfigError, InputError
 from danlu.progress import Progress
 from danlu.report import Report
 from danlu.run_directory import RunDirectory
@@ -199,6 +202,31 @@ def test_bad_rows_are_dropped_with_their_reason_and_none_is_lost(tmp_path: Path)
     assert report.held
 
 
+def test_archives_pages_and_whole_files_make_a_corpus(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    (raw / "book").mkdir(parents=True)
+    (raw / "book" / "a.txt").write_text(f"{document(1)}\n\n{document(2)}\n", encoding="utf-8")
+    (raw / "文.txt").write_bytes(document(3).encode("gb18030"))
+    page = "<html><head><meta charset=gbk></head><body><article><p>{}</p></article></body></html>"
+    (raw / "b.html.gz").write_bytes(gzip.compress(page.format(document(4)).encode("gb18030")))
+    with (raw / "crawl.warc.gz").open("wb") as stream:
+        writer = WARCWriter(stream)
+        for body in (document(5), document(6), ""):
+            http = StatusAndHeaders("200 OK", [("Content-Type", "text/html")], protocol="HTTP/1.1")
+            payload = io.BytesIO(page.format(body).encode("gb18030"))
+            writer.write_record(
+                writer.create_warc_record("http://a.cn/", "response", payload=payload, http_headers=http)
+            )
+    report = clean(tmp_path / "run", f"input={raw}", "text_files=whole", "semantic=null", "near=null")
+    kept, dropped = rows(tmp_path / "run", "clean"), rows(tmp_path / "run", "dropped")
+    assert kept["book/a.txt"]["text"] == f"{document(1)}\n\n{document(2)}"
+    assert {key: kept[key]["text"] for key in ("文.txt", "b.html.gz", "http://a.cn/", "http://a.cn/~2")} == {
+        "文.txt": document(3), "b.html.gz": document(4), "http://a.cn/": document(5), "http://a.cn/~2": document(6),
+    }  # fmt: skip
+    assert dropped["http://a.cn/~3"]["detail"] == "no main text found in the page"
+    assert report.held
+
+
 def test_when_nothing_is_left_a_check_says_why(tmp_path: Path) -> None:
     english = "Please keep the receipt, because the warranty is only valid with the proof of purchase of this month."
     (tmp_path / "a.txt").write_text(f"{english}\n{english} Thank you for that.\n", encoding="utf-8")
@@ -280,11 +308,6 @@ def _write_csv(folder: Path) -> list[str]:
     return [f"input={folder / 'a.csv'}"]
 
 
-def _write_warc(folder: Path) -> list[str]:
-    (folder / "a.warc.gz").write_bytes(b"x")
-    return [f"input={folder}"]
-
-
 def _write_docx(folder: Path) -> list[str]:
     (folder / "a.docx").write_bytes(b"x")
     return [f"input={folder}"]
@@ -292,6 +315,22 @@ def _write_docx(folder: Path) -> list[str]:
 
 def _write_blank(folder: Path) -> list[str]:
     (folder / "a.txt").write_bytes(b"\n\n")
+    return [f"input={folder}"]
+
+
+def _write_dead_link(folder: Path) -> list[str]:
+    (folder / "a.txt").write_text(document(1), encoding="utf-8")
+    (folder / "gone.txt").symlink_to(folder / "nowhere")
+    return [f"input={folder}"]
+
+
+def _write_lone_dead_link(folder: Path) -> list[str]:
+    (folder / "gone.txt").symlink_to(folder / "nowhere")
+    return [f"input={folder}"]
+
+
+def _write_numbers(folder: Path) -> list[str]:
+    pq.write_table(pa.table({"text": [1, 2]}), folder / "a.parquet")
     return [f"input={folder}"]
 
 
@@ -305,9 +344,11 @@ def _write_domains(folder: Path) -> list[str]:
     ("write", "error", "message"),
     [
         (_write_csv, InputError, r"text_field is 'text'.*'id', 'content'"),
-        (_write_warc, NotAvailableError, "WARC"),
         (_write_docx, InputError, r"no file ending with .*\.jsonl"),
         (_write_blank, InputError, "hold no document"),
+        (_write_dead_link, InputError, r"gone\.txt: it can't be read \(No such file"),
+        (_write_lone_dead_link, InputError, r"gone\.txt can't be read \(No such file"),
+        (_write_numbers, InputError, "holds int64, not text"),
         (_write_domains, ConfigError, "'c' is none of a, b, other"),
     ],
 )

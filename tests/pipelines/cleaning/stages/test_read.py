@@ -10,6 +10,7 @@ from pipelines.cleaning import store
 from pipelines.cleaning.config import NormaliseConfig
 from pipelines.cleaning.layout import Layout
 from pipelines.cleaning.readers import Fields
+from pipelines.cleaning.stages import read
 from pipelines.cleaning.stages.read import ReadUnit, Unit, plan_units, source_names
 
 
@@ -31,6 +32,7 @@ def test_a_middling_corpus_makes_several_units() -> None:
     [
         (["/a/b/x.txt", "/a/b/c/x.txt"], ["x.txt", "c/x.txt"]),
         (["/a/x.txt"], ["x.txt"]),
+        (["/a/\udccee.txt", "/a/b.txt"], ["\ufffde.txt", "b.txt"]),
         (["/a/x.txt", "s3://bucket/a/x.txt"], ["/a/x.txt", "s3://bucket/a/x.txt"]),
     ],
 )
@@ -49,3 +51,14 @@ def test_a_unit_is_read_into_shards_of_bounded_size_and_not_again(tmp_path: Path
     assert store.read_table(layout.raw("00000-0002"))["id"].to_pylist()[-1] == "a.txt#24"
     file.unlink()
     assert work(unit)[1] == facts
+
+
+def test_long_documents_make_shorter_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read, "SHARD_BYTES", 3000)
+    texts = ["短", "长" * 900, "中" * 100, "长" * 5000, *["短"] * 12]
+    (tmp_path / "a.txt").write_text("\n".join(texts), encoding="utf-8")
+    layout = Layout(str(tmp_path / "run"))
+    facts = ReadUnit(layout, Fields("text", "id"), None, 10)(Unit("0", (str(tmp_path / "a.txt"),), ("a.txt",)))[1]
+    assert [documents for _, documents in facts["shards"]] == [3, 1, 10, 2]
+    shards = [store.read_table(layout.raw(name))["text"].to_pylist() for name, _ in facts["shards"]]
+    assert [text for shard in shards for text in shard] == texts
