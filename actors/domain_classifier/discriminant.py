@@ -2,7 +2,8 @@
 
 A few dozen seeds say little about hundreds of dimensions one by one, but what seeds of one domain differ in among
 themselves says which directions to trust. Friedman, "Regularized discriminant analysis", 1989. On corpus-fitted vectors
-it beats logistic regression (`python -m benchmarks cleaning_domains`), and it takes milliseconds.
+of 384 dimensions it does better than logistic regression at its best C (macro-F1 0.42 to 0.40 on FewCLUE's headlines,
+0.51 to 0.49 on its abstracts; `python -m benchmarks cleaning_domains` gives ours), and it takes milliseconds.
 """
 
 from __future__ import annotations

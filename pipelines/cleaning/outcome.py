@@ -115,7 +115,7 @@ def _least_similar(rows: list[Row]) -> list[Row]:
 
 
 def _step(share: float) -> int:
-    return min(round(share * STEPS), STEPS - 1)
+    return min(int(share * STEPS + 1e-3), STEPS - 1)  # 0.95 as float32 is a little less
 
 
 def _add(left: list[int], right: list[int]) -> list[int]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import precision_recall_fscore_support
 
 from actors.domain_classifier.held_out import HeldOut, calibration_error
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=40))
 def test_figures_are_those_of_scikit_learn(pairs: list[tuple[int, int]]) -> None:
     labels, predicted = (np.array(column) for column in zip(*pairs, strict=True))

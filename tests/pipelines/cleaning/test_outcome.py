@@ -6,7 +6,8 @@ import json
 import random
 from typing import Any
 
-from hypothesis import given
+import numpy as np
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.cleaning.outcome import LENGTHS, Outcome
@@ -43,6 +44,7 @@ def gather(notes: list[tuple[int, Note]]) -> Outcome:
     return outcome
 
 
+@settings(deadline=None)
 @given(NOTES, st.integers(1, 5), st.randoms())
 def test_shards_in_any_number_and_order_say_the_same(notes: list[Note], shards: int, chance: random.Random) -> None:
     numbered = list(enumerate(notes))
@@ -54,6 +56,7 @@ def test_shards_in_any_number_and_order_say_the_same(notes: list[Note], shards: 
     assert merged == gather(numbered)
 
 
+@settings(deadline=None)
 @given(NOTES)
 def test_it_survives_the_marker_of_its_stage(notes: list[Note]) -> None:
     outcome = gather(list(enumerate(notes)))
@@ -74,6 +77,12 @@ def test_it_stays_small_however_many_documents_there_are() -> None:
 def test_lengths_are_counted_where_their_bar_begins() -> None:
     outcome = gather([(0, ("length", 19)), (1, ("length", 20)), (2, ("length", 10_000_000))])
     assert [LENGTHS[place] for place, count in enumerate(outcome.lengths) if count] == [0, 20, 10_000]
+
+
+def test_a_share_is_counted_where_its_hundredth_begins() -> None:
+    outcome = gather([(n, ("kept", (float(np.float32(n / 100)), "law", 1.0))) for n in range(101)])
+    assert outcome.qualities == [1] * 99 + [2]
+    assert outcome.domain_scores[99] == 101
 
 
 def test_stages_of_their_own_are_shown_where_they_dropped_something() -> None:
