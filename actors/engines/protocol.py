@@ -10,9 +10,17 @@ FinishReason = Literal["stop", "length", "abort"]
 Message = Mapping[str, str]  # {"role": "system" | "user" | "assistant", "content": ...}
 
 
+# Below it, logits divided by the temperature may leave float32, and only the likeliest token has a chance anyway.
+LEAST_TEMPERATURE = 1e-5
+LEAST_TOP_P = 1e-9  # keeps one token as any smaller share does, and is no zero as float32
+
+
 @dataclass(frozen=True)
 class SamplingParams:
-    """How to draw tokens. `temperature` 0 is greedy; `top_k` 0 keeps all; `seed` None draws freshly."""
+    """How to draw tokens. `temperature` 0 is greedy; `top_k` 0 keeps all; `seed` None draws freshly.
+
+    A temperature below LEAST_TEMPERATURE becomes 0, a `top_p` between 0 and LEAST_TOP_P becomes that.
+    """
 
     max_tokens: int = 256
     temperature: float = 1.0
@@ -21,6 +29,12 @@ class SamplingParams:
     seed: int | None = None
     stop: tuple[str, ...] = ()
     ignore_eos: bool = False
+
+    def __post_init__(self) -> None:
+        if 0 < self.temperature < LEAST_TEMPERATURE:
+            object.__setattr__(self, "temperature", 0.0)
+        if 0 < self.top_p < LEAST_TOP_P:
+            object.__setattr__(self, "top_p", LEAST_TOP_P)
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ What it does not guarantee: a program can lie about the values it returns (it ne
 """
 
 from actors.sandbox.limits import Limits
-from actors.sandbox.literals import equal, parse_literal
+from actors.sandbox.literals import equal, literal_value, parse_literal
 from actors.sandbox.results import Call, CallOutcome, SandboxResult
 from actors.sandbox.sandbox import Sandbox
 
-__all__ = ["Call", "CallOutcome", "Limits", "Sandbox", "SandboxResult", "equal", "parse_literal"]
+__all__ = ["Call", "CallOutcome", "Limits", "Sandbox", "SandboxResult", "equal", "literal_value", "parse_literal"]

@@ -16,6 +16,8 @@ from io import TextIOWrapper
 
 _PROGRAM = "<solution>"
 _NOBODY = 65534
+# Without links, and with a separator behind: /usr must not open /usr-private.
+_READABLE = tuple(os.path.realpath(folder) + os.sep for folder in (sys.base_prefix, os.path.dirname(os.__file__)))
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 # Loaded before the user is changed: the standard library may lie where only root can read.
 _COMMON_MODULES = (
@@ -89,13 +91,23 @@ def guard(event: str, arguments: tuple[object, ...]) -> None:
     """An audit hook: refuses what a solution has no business with. It stops accidents, not an attacker."""
     if event == "open":
         path, flags = arguments[0], arguments[2]
-        outside = isinstance(path, str | bytes) and not os.fsdecode(path).startswith((sys.base_prefix, os.devnull))
-        if outside or (isinstance(flags, int) and flags & _WRITES):
+        if not may_read(path) or (isinstance(flags, int) and flags & _WRITES):
             raise PermissionError(f"the sandbox has no file {path!r}")
     elif event.startswith(_REFUSED_EVENTS):
-        imports = event in ("os.listdir", "os.scandir") and str(arguments[0]).startswith(sys.base_prefix)
+        imports = event in ("os.listdir", "os.scandir") and may_read(arguments[0])
         if not imports:
             raise PermissionError(f"the sandbox refuses {event}")
+
+
+def may_read(path: object) -> bool:
+    """Whether a path leads to the interpreter's own files, wherever `..` and links go; open files may be read on."""
+    if isinstance(path, int):
+        return True
+    try:
+        real = os.path.realpath(os.fsdecode(path))  # type: ignore[arg-type]  # anything else is a TypeError
+    except (TypeError, ValueError):
+        return False
+    return real == os.devnull or f"{real}{os.sep}".startswith(_READABLE)
 
 
 def load(code: str, function: str) -> tuple[Callable[..., object], str]:

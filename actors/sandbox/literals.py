@@ -32,10 +32,21 @@ def parse_literal(text: str) -> Any:
         ValueError: the text is no literal.
     """
     try:
-        tree = ast.parse(text.strip(), mode="eval")
-        return ast.literal_eval(_NamedFloats().visit(tree))
-    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
+        return literal_value(ast.parse(text.strip(), mode="eval").body)
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
         raise ValueError(f"{_shorten(text)} is no Python literal") from None
+
+
+def literal_value(node: ast.expr) -> Any:
+    """The value of a literal that is parsed already; the tree may be changed.
+
+    Raises:
+        ValueError: it is no literal.
+    """
+    try:
+        return ast.literal_eval(_NamedFloats().visit(node))
+    except (ValueError, TypeError, MemoryError, RecursionError):
+        raise ValueError("it is no Python literal") from None
 
 
 def equal(actual: Any, expected: Any) -> bool:

@@ -27,6 +27,8 @@ _NOT_RUN = {
     "signal": "the program was ended by a signal",
     None: "the program ended before it returned a value",
 }
+# Characters of what a child says; the driver cuts errors at 2000 and adds the line's number.
+_MOST_ERROR, _MOST_NAME, _MOST_NAMES = 2100, 32, 16
 
 
 class Sandbox:
@@ -99,9 +101,9 @@ def _driver_limits(level: Level, limits: Limits) -> dict[str, int]:
 
 
 def _result(level: Level, limits: Limits, ended: Ended, calls: int) -> SandboxResult:
-    lines = [line for text in ended.results.splitlines() if (line := _read_line(text)) is not None]
+    lines = _read_lines(ended.results, calls + 1)
     header = lines[0] if lines else {}
-    outcomes = [_outcome(line) for line in lines[1 : calls + 1]]
+    outcomes = [_outcome(line) for line in lines[1:]]
     missing = CallOutcome(ok=False, error=_NOT_RUN[ended.killed_reason].format(**limits.model_dump()))
     return SandboxResult(
         level=level,
@@ -109,29 +111,41 @@ def _result(level: Level, limits: Limits, ended: Ended, calls: int) -> SandboxRe
         stdout=ended.output.decode("utf-8", errors="replace"),
         timed_out=ended.killed_reason in ("wall_clock", "cpu_time"),
         killed_reason=ended.killed_reason,
-        not_limited=tuple(str(name) for name in header.get("not_limited", ())),
+        not_limited=_names(header.get("not_limited")),
     )
 
 
-def _read_line(text: bytes) -> dict[str, Any] | None:
-    """One line of results; the last one of a killed program may be cut short."""
-    try:
-        line = json.loads(text)
-    except ValueError:
-        return None
-    return line if isinstance(line, dict) else None
+def _read_lines(results: bytes, most: int) -> list[dict[str, Any]]:
+    """The lines before the first that is none: that of a killed program may be cut short, and a program may write its
+    own."""
+    lines: list[dict[str, Any]] = []
+    for text in results.splitlines()[:most]:
+        try:
+            line = json.loads(text)
+        except (ValueError, RecursionError):
+            break
+        if not isinstance(line, dict):
+            break
+        lines.append(line)
+    return lines
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    names = value[:_MOST_NAMES] if isinstance(value, list) else []
+    return tuple(name[:_MOST_NAME] for name in names if isinstance(name, str))
 
 
 def _outcome(line: dict[str, Any]) -> CallOutcome:
-    seconds = line.get("seconds")
-    spent = float(seconds) if isinstance(seconds, int | float) else 0.0
-    if "value" not in line:
-        return CallOutcome(ok=False, error=str(line.get("error", "")), seconds=spent)
+    seconds, value, error = line.get("seconds"), line.get("value"), line.get("error")
+    spent = seconds if isinstance(seconds, float) and math.isfinite(seconds) else 0.0
+    if not isinstance(value, str):
+        said = error[:_MOST_ERROR] if isinstance(error, str) else "the result can't be read"
+        return CallOutcome(ok=False, error=said, seconds=spent)
     try:
-        parse_literal(str(line["value"]))
-    except ValueError as error:
-        return CallOutcome(ok=False, error=str(error), seconds=spent)
-    return CallOutcome(ok=True, value_repr=str(line["value"]), seconds=spent)
+        parse_literal(value)
+    except ValueError as problem:
+        return CallOutcome(ok=False, error=str(problem), seconds=spent)
+    return CallOutcome(ok=True, value_repr=value, seconds=spent)
 
 
 @functools.cache

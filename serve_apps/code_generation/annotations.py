@@ -42,7 +42,7 @@ def kinds_of_annotation(annotation: str) -> frozenset[str] | None:
     """The kinds of the values that an annotation allows, or None when it does not say."""
     try:
         return kinds_of(_sample(ast.parse(annotation, mode="eval").body)) if annotation else None
-    except (SyntaxError, KeyError):
+    except (SyntaxError, KeyError, TypeError):  # a TypeError: set[dict] and the like have no values
         return None
 
 
@@ -52,6 +52,8 @@ def _sample(node: ast.expr) -> Any:
         outer = _sample(node.value)
         inner = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
         items = [_sample(part) for part in inner if not (isinstance(part, ast.Constant) and part.value is ...)]
+        if not items or not isinstance(outer, list | tuple | set | dict):
+            raise KeyError(ast.unparse(node))
         if isinstance(outer, dict):
             return {0: items[-1]}
         return type(outer)(_hashable(item) for item in items) if isinstance(outer, set) else type(outer)(items)
@@ -63,4 +65,4 @@ def _sample(node: ast.expr) -> Any:
 
 
 def _hashable(item: Any) -> Any:
-    return tuple(item) if isinstance(item, list | set) else item
+    return tuple(_hashable(inner) for inner in item) if isinstance(item, list | set | tuple) else item

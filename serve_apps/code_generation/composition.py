@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import cmath
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -104,9 +105,11 @@ def information(value: Any) -> float:
     """Roughly how many bits a value holds: one for a truth value, about three for a digit or a character."""
     if value is None or isinstance(value, bool):
         return 1.0
-    if isinstance(value, int | float):
-        return 2.0 + math.log2(1 + abs(value)) if math.isfinite(value) else 2.0
-    if isinstance(value, str):
+    if isinstance(value, int):
+        return 2.0 + math.log2(1 + abs(value))
+    if isinstance(value, float | complex):
+        return 2.0 + math.log2(1 + abs(value)) if cmath.isfinite(value) else 2.0
+    if isinstance(value, str | bytes):
         return 2.0 + 3.0 * len(value)
     items = value.items() if isinstance(value, dict) else value
     return 2.0 + sum(information(item) for item in items)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from typing import Any
 
 MOST_CONSTANTS = 8
-_NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w.]*\()")
+_MOST_DIGITS = 40  # a longer one is data, and nothing that code compares with
+# Chinese is written without spaces: 大于100的数. What is called (`log2(`) is a name.
+_NUMBER = re.compile(r"(?<![A-Za-z0-9_.])-?[0-9]++(?:\.[0-9]++)?(?![A-Za-z0-9_.]*\()")
+_FULL_WIDTH = str.maketrans("０１２３４５６７８９．－", "0123456789.-")
 _QUOTED = re.compile(
     r"\"([^\"\n]{0,40})\"|'([^'\n]{0,40})'|“([^”\n]{0,40})”|‘([^’\n]{0,40})’|「([^」\n]{0,40})」|`([^`\n]{1,40})`"
 )
@@ -37,7 +39,8 @@ def find_constants(prose: str) -> tuple[Any, ...]:
     found: list[tuple[int, Any]] = []
     for match in _QUOTED.finditer(prose):
         found.append((match.start(), next(group for group in match.groups() if group is not None)))
-    found += [(match.start(), ast.literal_eval(_plain(match[0]))) for match in _NUMBER.finditer(prose)]
+    numbers = _NUMBER.finditer(prose.translate(_FULL_WIDTH))
+    found += [(match.start(), _value(match[0])) for match in numbers if len(match[0]) <= _MOST_DIGITS]
     for match in re.finditer(r"[A-Za-z]+", prose):
         if match[0].lower() in _NUMBER_WORDS:
             found.append((match.start(), _NUMBER_WORDS[match[0].lower()]))
@@ -48,6 +51,5 @@ def find_constants(prose: str) -> tuple[Any, ...]:
     return tuple({(type(value), value): value for value in ordered}.values())[:MOST_CONSTANTS]
 
 
-def _plain(number: str) -> str:
-    """A number without leading zeros, which Python does not allow."""
-    return re.sub(r"^(-?)0+(?=\d)", r"\1", number)
+def _value(number: str) -> int | float:
+    return float(number) if "." in number else int(number)

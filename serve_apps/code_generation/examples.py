@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from actors.sandbox import Call, equal, parse_literal
+from actors.sandbox import Call, equal, literal_value, parse_literal
+from serve_apps.code_generation.plain import MOST_CHARACTERS, check_plain
+from serve_apps.code_generation.scanning import MOST_CALLS, calls, leading_literal
 
 _CONNECTOR = re.compile(
-    r"\s*(?:==|=>|->|→|=|应?返回|结果[为是]|输出|得到|为|returns?|should return|gives?|is)\s*[:：]?\s*"
+    r"\s*+(?:==|=>|->|→|=|应?返回|结果[为是]|输出|得到|为|returns?|should return|gives?|is)\s*+(?:[:：]\s*+)?"
 )
-_INPUT_OUTPUT = re.compile(
-    r"(?:输入|[Ii]nput)\s*[:：]\s*(?P<input>.+?)\s*[,，;；\n]?\s*"
-    r"(?:输出|[Oo]utput)\s*[:：]\s*(?P<output>[^\n]+)",
-    re.DOTALL,
-)
+_INPUT_OR_OUTPUT = re.compile(r"(?:(?P<input>输入|[Ii]nput)|输出|[Oo]utput)\s*+[:：]")
 
 
 @dataclass(frozen=True)
@@ -46,77 +45,76 @@ def parse_call(text: str) -> tuple[str, Call]:
     """(function name, arguments) of a call with literal arguments, such as `f([1, 2], k=3)`.
 
     Raises:
-        ValueError: it is no such call.
+        ValueError: it is no such call, or its values are out of bounds.
     """
     try:
-        node = ast.parse(text.strip(), mode="eval").body
+        node = ast.parse(_short(text).strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         raise ValueError("it is no Python call such as `f([1, 2], 3)`") from None
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
         raise ValueError("it must be one call of one function, such as `f([1, 2], 3)`")
     if any(isinstance(argument, ast.Starred) for argument in node.args) or any(k.arg is None for k in node.keywords):
         raise ValueError("starred arguments are not supported")
-    args = tuple(parse_literal(ast.unparse(argument)) for argument in node.args)
-    kwargs = {str(k.arg): parse_literal(ast.unparse(k.value)) for k in node.keywords}
+    try:
+        args = tuple(literal_value(argument) for argument in node.args)
+        kwargs = {str(k.arg): literal_value(k.value) for k in node.keywords}
+    except ValueError:
+        raise ValueError("an argument is no Python literal such as `[1, 2]` or `'a'`") from None
+    if len(kwargs) < len(node.keywords):
+        raise ValueError("a keyword stands twice")
+    check_plain([*args, *kwargs.values()])
     return node.func.id, Call(args, kwargs)
 
 
-def parse_example(call: str, expected: Any) -> Example:
-    """An example; text in `expected` is a Python literal (a string is written with its quotes), other JSON is itself.
+def parse_expected(expected: Any) -> Any:
+    """An expected value: text is a Python literal (a string is written with its quotes), other JSON is itself.
 
     Raises:
-        ValueError: the call or the expected text can't be read.
+        ValueError: the text can't be read, or the value is out of bounds.
     """
+    value = parse_literal(_short(expected)) if isinstance(expected, str) else expected
+    check_plain(value)
+    return value
+
+
+def parse_example(call: str, expected: Any) -> Example:
+    """An example, of what `parse_call` and `parse_expected` read; they say what is wrong with it."""
     function, arguments = parse_call(call)
-    return Example(function, arguments, parse_literal(expected) if isinstance(expected, str) else expected)
+    return Example(function, arguments, parse_expected(expected))
 
 
 def find_examples(text: str, function: str | None) -> list[Example]:
     """Examples that a requirement's text contains: doctests, `f(1) returns 2`, `f(1) == 2`, or 输入：n = 1 输出：2.
 
     Args:
-        function: the wanted function, if known; calls of others are no examples.
+        function: the wanted function; when it is not known, the first one that an example calls. Calls of others
+            are no examples.
     """
     found: list[Example] = []
-    for call, rest in _calls(text):
+    for start, end in calls(text, function):
         try:
-            name, arguments = parse_call(call)
+            name, arguments = parse_call(text[start:end])
+            expected = leading_literal(_after_connector(_following(text, start, end)))
         except ValueError:
             continue
-        expected = _leading_literal(_after_connector(rest))
-        if expected is not None and name == (function or name):
-            found.append(Example(name, arguments, parse_literal(expected)))
+        if name == (found[0].function if found else function or name):
+            found.append(Example(name, arguments, expected))
     if not found and function is not None:
         found.extend(_from_input_output(text, function))
     return found
 
 
-def _calls(text: str) -> Iterator[tuple[str, str]]:
-    """(call, what follows it on this and the next line) for each `name(...)` of the text."""
-    for match in re.finditer(r"(?<![\w.])(?<!def )[A-Za-z_]\w*\(", text):
-        end = _closing(text, match.end() - 1)
-        if end is not None:
-            following = text[end:].split("\n", 2)
-            doctest = text[: match.start()].rstrip(" ").endswith(">>>")
-            yield text[match.start() : end], following[1] if doctest and len(following) > 1 else following[0]
+def _short(text: str) -> str:
+    if len(text) > MOST_CHARACTERS:
+        raise ValueError(f"it has {len(text)} characters, and may have {MOST_CHARACTERS}")
+    return text
 
 
-def _closing(text: str, start: int) -> int | None:
-    """The place after the bracket that closes the one at `start`; brackets inside quotes do not count."""
-    depth, quote = 0, ""
-    for place in range(start, len(text)):
-        character = text[place]
-        if quote:
-            quote = "" if character == quote and text[place - 1] != "\\" else quote
-        elif character in "\"'":
-            quote = character
-        elif character in "([{":
-            depth += 1
-        elif character in ")]}":
-            depth -= 1
-            if depth == 0:
-                return place + 1
-    return None
+def _following(text: str, start: int, end: int) -> str:
+    """What stands behind a call on its line; behind a doctest, what stands on the next line."""
+    line, _, rest = text[end : end + MOST_CHARACTERS].partition("\n")
+    doctest = text[:start].rstrip(" ").endswith(">>>")
+    return rest.partition("\n")[0] if doctest and rest else line
 
 
 def _after_connector(rest: str) -> str:
@@ -124,27 +122,16 @@ def _after_connector(rest: str) -> str:
     return rest[match.end() :] if match else (rest if rest[:1] not in ("", " ") else rest.lstrip())
 
 
-def _leading_literal(text: str) -> str | None:
-    """The longest literal that the text begins with."""
-    text = text.strip()
-    for end in range(min(len(text), 2000), 0, -1):
-        if text[end - 1] in ", ":  # a comma after a value would make it a tuple
-            continue
-        try:
-            parse_literal(text[:end])
-        except ValueError:
-            continue
-        return text[:end]
-    return None
-
-
 def _from_input_output(text: str, function: str) -> Iterator[Example]:
     """Examples written as `输入：a = 1, b = [2]` and `输出：3`."""
-    for match in _INPUT_OUTPUT.finditer(text):
-        expected = _leading_literal(match["output"].strip().rstrip("。."))
+    marks = list(itertools.islice(_INPUT_OR_OUTPUT.finditer(text), 2 * MOST_CALLS))
+    for given, wanted in itertools.pairwise(marks):
+        if not given["input"] or wanted["input"]:
+            continue
+        arguments = " ".join(text[given.end() : wanted.start()].split()).replace("，", ",").rstrip(",;； ")
         try:
-            _, call = parse_call(f"{function}({' '.join(match['input'].split()).replace('，', ',')})")
+            _, call = parse_call(f"{function}({arguments})")
+            expected = leading_literal(text[wanted.end() :].strip(" ").partition("\n")[0])
         except ValueError:
             continue
-        if expected is not None:
-            yield Example(function, call, parse_literal(expected))
+        yield Example(function, call, expected)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from serve_apps.code_generation.binding import Binding
 from serve_apps.code_generation.catalogue import Template
-from serve_apps.code_generation.signature import Signature
+from serve_apps.code_generation.signature import Signature, arguments_of
 
 _MODULES = ("bisect", "calendar", "datetime", "heapq", "itertools", "math", "re", "statistics")
 
@@ -39,6 +39,7 @@ def from_template(template: Template, binding: Binding, signature: Signature) ->
     A recursive template whose parameters are not just passed on becomes a helper of the wanted function.
     """
     plain = binding.is_plain(len(signature.parameters)) and len(binding.sources) == len(template.signature.parameters)
+    plain = plain and not any(parameter.only == "keyword" for parameter in signature.parameters)
     if not plain and _is_recursive(template):
         arguments = [_argument(template, place, source, signature) for place, source in enumerate(binding.sources)]
         call = ast.Call(ast.Name(private(template.name)), arguments, [])
@@ -100,12 +101,9 @@ def _fresh(name: str, taken: set[str]) -> str:
 
 def _arguments(signature: Signature, types: Mapping[str, str]) -> ast.arguments:
     """The wanted parameters; where none is annotated, the template's annotations are taken over."""
-    annotated = any(parameter.type for parameter in signature.parameters)
-    arguments = []
-    for parameter in signature.parameters:
-        kind = parameter.type if annotated else types.get(parameter.name, "")
-        arguments.append(ast.arg(parameter.name, ast.parse(kind, mode="eval").body if kind else None))
-    return ast.arguments(posonlyargs=[], args=arguments, kwonlyargs=[], kw_defaults=[], defaults=[])
+    if any(parameter.type for parameter in signature.parameters):
+        return arguments_of(signature.parameters)
+    return arguments_of([p.model_copy(update={"type": types.get(p.name, "")}) for p in signature.parameters])
 
 
 def _argument(template: Template, place: int, source: int | str, signature: Signature) -> ast.expr:

@@ -101,7 +101,7 @@ def _meant(mentions: Sequence[tuple[Concept, ...]], over_collection: bool) -> li
 
 def _typed(requirement: Requirement, place: int) -> Parameter:
     parameter = requirement.signature.parameters[place]
-    return Parameter(name=parameter.name, type=parameter.type or _type_of(requirement.argument_values(place)))
+    return parameter.model_copy(update={"type": parameter.type or _type_of(requirement.argument_values(place))})
 
 
 def _is_collection(requirement: Requirement, place: int) -> bool:

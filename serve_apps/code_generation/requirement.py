@@ -15,9 +15,9 @@ from serve_apps.code_generation.signature import Parameter, Signature, find_sign
 from serve_apps.code_generation.words import is_chinese
 
 _EXAMPLES = re.compile(
-    r"(?:示例|样例|例如|例子|比如|如|[Ee]xamples?|[Ff]or example|e\.g\.)[\s\d]*[:：,，]?\s*"
+    r"(?:示例|样例|例如|例子|比如|如|[Ee]xamples?|[Ff]or example|e\.g\.)[\s\d]*+(?:[:：,，]\s*+)?"
     r"(?=>>>|[A-Za-z_]\w*\(|输入|[Ii]nput)"
-    r"|\b[A-Za-z_]\w*\([^()]*[\d'\"\[][^()]*\)\s*(?:==|=>|->|→|=|应?返回|结果|returns?)"
+    r"|(?<![A-Za-z0-9_])[A-Za-z_][A-Za-z0-9_]*+\((?=[^()]*?[\d'\"\[])[^()]*+\)\s*+(?:==|=>|->|→|=|应?返回|结果|returns?)"
 )
 
 
@@ -42,15 +42,18 @@ class Requirement:
         return is_chinese(self.text)
 
     def argument_values(self, place: int) -> list[Any]:
-        """The values of one parameter in the examples that give it."""
-        name = self.signature.parameters[place].name
-        given = []
+        """The values of one parameter in the examples: as they give it, else its default if that is a literal."""
+        parameter = self.signature.parameters[place]
+        default = parameter.default_values()
+        values: list[Any] = []
         for example in self.examples:
             if place < len(example.call.args):
-                given.append(example.call.args[place])
-            elif name in example.call.kwargs:
-                given.append(example.call.kwargs[name])
-        return given
+                values.append(example.call.args[place])
+            elif parameter.name in example.call.kwargs:
+                values.append(example.call.kwargs[parameter.name])
+            else:
+                values.extend(default)
+        return values
 
     def argument_kinds(self, place: int) -> frozenset[str]:
         """The kinds of one parameter's values: seen in the examples, else as annotated, else empty (unknown)."""
@@ -66,10 +69,12 @@ class Requirement:
 def read_requirement(text: str, signature: Signature | None = None, examples: Sequence[Example] = ()) -> Requirement:
     """Put together what the request says; what it leaves out is looked for in the text.
 
+    A signature in the text counts only if it is that of the function that `examples` call.
+
     Raises:
-        ValueError: the examples call different functions, or not the one of the signature.
+        ValueError: `examples` call different functions, or not the one of `signature`.
     """
-    wanted = signature or find_signature(text)
+    wanted = signature or find_signature(text, examples[0].function if examples else None)
     function = wanted.name if wanted else (examples[0].function if examples else None)
     found = tuple(examples) or tuple(find_examples(text, function))
     function = function or (found[0].function if found else None)

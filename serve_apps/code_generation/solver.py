@@ -54,7 +54,7 @@ class Solver:
                 verdict = await verify(choice.code, requirement, self.sandbox)
                 return _solution(work, choice.code, "template", verdict)
         else:
-            code = _unchecked_template(work)
+            code = await asyncio.to_thread(_unchecked_template, work)
             if code:
                 return _solution(work, code, "template", await verify(code, requirement, self.sandbox))
         return await self._refine(work)

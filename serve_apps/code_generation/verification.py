@@ -82,8 +82,8 @@ def _names(code: str, signature: Signature) -> Check:
     if function is None:
         return Check(name="names", passed=False, detail=f"the code defines no function {signature.name}")
     arguments = function.args
-    most = len(arguments.posonlyargs) + len(arguments.args)
-    least = most - len(arguments.defaults)
+    most = len(arguments.posonlyargs) + len(arguments.args) + len(arguments.kwonlyargs)
+    least = most - len(arguments.defaults) - sum(default is not None for default in arguments.kw_defaults)
     wanted = len(signature.parameters)
     if not (least <= wanted <= most or (arguments.vararg and least <= wanted)):
         detail = f"{signature.name} takes {most} parameters, the wanted function {wanted}"

@@ -18,6 +18,7 @@ from serve_apps.customer_service.config import CustomerServiceConfig
 from serve_apps.customer_service.desk import Desk
 from serve_apps.customer_service.dialogue import Dialogue
 from serve_apps.customer_service.flow_files import check_against_model, load_flows
+from serve_apps.customer_service.looking_up import Librarian
 from serve_apps.customer_service.metrics import CustomerServiceMetrics
 from serve_apps.customer_service.phrasing import Phrasing
 from serve_apps.customer_service.routes import router
@@ -43,16 +44,16 @@ def open_desk(config: CustomerServiceConfig) -> Desk:
     book = load_flows(config.flows)
     check_against_model(book, understander.intents, understander.slot_names)
     phrasing = None if config.model is None else Phrasing(LanguageModel(config.model), config.model_timeout_s)
+    librarian = Librarian(KnowledgeBase(config.knowledge), phrasing, config.passages)
     return Desk(
         store=ConversationStore(config.database or f"sqlite:///{Path(config.folder) / 'conversations.sqlite'}"),
         understander=understander,
-        knowledge=KnowledgeBase(config.knowledge),
+        librarian=librarian,
         dialogue=Dialogue(book, config.dialogue),
         back_office=_back_office(config),
-        phrasing=phrasing,
         meter=CustomerServiceMetrics(),
-        passages=config.passages,
         max_turns=config.max_turns,
+        action_s=2 * config.back_office.timeout_s,  # to connect and to answer have each its own
     )
 
 

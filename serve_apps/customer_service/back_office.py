@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -13,6 +15,12 @@ from serve_apps.customer_service.flows import REFERENCE
 from serve_apps.customer_service.walking import Act
 
 log = logging.getLogger("ray.serve")
+
+
+def reference_of(conversation_id: str, number: int, act: Act) -> str:
+    """What names an action: another one for another number in the conversation, step, or value of a slot."""
+    content = json.dumps([conversation_id, number, act.flow, act.step, sorted(act.slots.items())])
+    return f"{conversation_id[:8]}-{number + 1}-{hashlib.sha256(content.encode()).hexdigest()[:6]}".upper()
 
 
 class BackOffice(Protocol):
@@ -45,7 +53,7 @@ class HttpBackOffice:
 
     A 4xx answer, or no connection, means refused. Anything else that is no proper answer (a timeout, 5xx, a result
     missing that the flow's `simulated` names) means unconfirmed. Requests are never repeated; the reference is sent
-    as `Idempotency-Key` for the one case in which a message is answered anew, that of two replicas in conflict.
+    as `Idempotency-Key` all the same, for proxies in between that do.
     """
 
     def __init__(self, url: str, timeout_s: float) -> None:

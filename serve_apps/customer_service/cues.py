@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from actors.intent_model.understanding import Understanding
 from serve_apps.customer_service.numerals import half_width
 
+# All repetitions are possessive (`++`), and alternatives atomic, the longest first: with backtracking, some texts of 40
+# characters took hours.
 _YES = "是的?|对的?|没错|好的?|好吧|可以的?|行|嗯+|确认(?:办理|无误)?|确定|没问题|同意|需要|要的?|办理?吧?|继续|ok|yes"
 _NO = "不是的?|不对|不要了?|不用了?|不行|不可以|不需要|不确认|不同意|否|错了|有误|不|没有|no"
 _OFF = "算了|不办了?|不想办了?|先不办了?|别办了?|取消(?:办理|操作|业务|吧)?|退出|停止(?:办理)?|不弄了|终止"
-_TAIL = r"[吧了啊呀哦呢，,。.!！~ \t]*"
-_AFFIRM = re.compile(rf"(?:(?:{_YES}){_TAIL})+", re.IGNORECASE)
-_DENY = re.compile(rf"(?:(?:{_NO}){_TAIL})+", re.IGNORECASE)
+_TAIL = r"[吧了啊呀哦呢，,。.!！~ \t]*+"
+_AFFIRM = re.compile(rf"(?:(?>{_YES}){_TAIL})++", re.IGNORECASE)
+_DENY = re.compile(rf"(?:(?>{_NO}){_TAIL})++", re.IGNORECASE)
 _CANCEL = re.compile(
-    rf"(?:(?:那|那就|还是|我|{_NO}){_TAIL})*(?:{_OFF}){_TAIL}(?:(?:{_OFF}|{_NO}){_TAIL})*", re.IGNORECASE
+    rf"(?:(?!{_OFF})(?>那就?|还是|我|{_NO}){_TAIL})*+(?>{_OFF}){_TAIL}(?:(?>{_OFF}|{_NO}){_TAIL})*+", re.IGNORECASE
 )
 _HUMAN = re.compile(r"(?:转(?!账)|找|要|接|叫|换|帮我).{0,4}(?:人工(?!智能)|真人|坐席|专员|客服人员)")
 _HUMAN_ALONE = re.compile(r"(?:人工(?:客服|服务|坐席)?|真人|活人)[。.!！]?")

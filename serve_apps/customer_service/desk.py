@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -13,40 +14,29 @@ from weakref import WeakValueDictionary
 
 from actors.conversations import ConflictError, Conversation, ConversationStore, Feedback, Turn
 from actors.intent_model.understanding import Understanding
-from actors.knowledge_base.knowledge_base import Passage
-from actors.knowledge_base.relevance import TermWeights
-from serve_apps.customer_service.answers import Answer, Citation, extract, needed_score, preferred, speaks_of
-from serve_apps.customer_service.back_office import BackOffice
-from serve_apps.customer_service.decisions import Decision, Lookup
+from serve_apps.customer_service.back_office import BackOffice, reference_of
+from serve_apps.customer_service.decisions import ActionResult, Decision, Lookup
 from serve_apps.customer_service.dialogue import Dialogue
 from serve_apps.customer_service.filling import Message
-from serve_apps.customer_service.phrasing import Phrasing
-from serve_apps.customer_service.rewriting import Query, queries
-from serve_apps.customer_service.state import DialogueState
+from serve_apps.customer_service.looking_up import Librarian
+from serve_apps.customer_service.reply import AGENT, USER, Draft, Reply
+from serve_apps.customer_service.state import DialogueState, PendingAction
 from serve_apps.customer_service.summary import summarize
+from serve_apps.customer_service.walking import Act
 from serve_apps.gateway.errors import ApiError
 
-USER, ASSISTANT, AGENT = "user", "assistant", "agent"
+log = logging.getLogger("ray.serve")
 # Another replica may answer the same conversation at the same moment; the loser reads again and decides anew.
 _ATTEMPTS = 5
+# Beyond the time that an action may take: to write down what came of it, and for clocks that differ.
+_WRITING_S = 30.0
+_BEING_WRITTEN = "the conversation is being written to; send the message again"
 
 
 class Understander(Protocol):
     """What is needed of actors.intent_model.IntentModel."""
 
     def understand(self, text: str) -> Understanding: ...
-
-
-class Knowledge(Protocol):
-    """What is needed of actors.knowledge_base.KnowledgeBase."""
-
-    @property
-    def weights(self) -> TermWeights: ...
-
-    @property
-    def threshold(self) -> float: ...
-
-    def search(self, query: str, limit: int = 5) -> list[Passage]: ...
 
 
 class Meter(Protocol):
@@ -56,44 +46,28 @@ class Meter(Protocol):
 
 
 @dataclass(frozen=True)
-class Reply:
-    """An answer to a message. `parts` are its sentences and paragraphs in order; `values` what the flow took in."""
-
-    parts: tuple[str, ...]
-    understanding: Understanding
-    values: dict[str, str]
-    state: DialogueState
-    citations: tuple[Citation, ...]
-    outcome: str
-    position: int
-
-
-@dataclass
-class _Draft:
-    """A reply under way."""
-
-    state: DialogueState
-    parts: list[str] = field(default_factory=list)
-    values: dict[str, str] = field(default_factory=dict)
-    citations: list[Citation] = field(default_factory=list)
-    outcome: str = "answered"
-
-
-@dataclass(frozen=True)
 class Desk:
-    """Everything that answering takes. `phrasing` is None when answers are given in the documents' own words."""
+    """Everything that answering takes.
+
+    An action is written down as pending before the back office is asked for it, and its outcome afterwards, whether
+    or not the client still waits. As long as it is pending, no other message of the conversation is answered. One
+    that stays pending because its process ended is noticed with the customer's next message, and goes to a person.
+
+    Args:
+        action_s: seconds that the back office may take, after which nobody knows whether it has acted.
+    """
 
     store: ConversationStore
     understander: Understander
-    knowledge: Knowledge
+    librarian: Librarian
     dialogue: Dialogue
     back_office: BackOffice
-    phrasing: Phrasing | None
     meter: Meter
-    passages: int
     max_turns: int
+    action_s: float
     today: Callable[[], date] = date.today
     _locks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+    _acting: set[asyncio.Task[Reply]] = field(default_factory=set)
 
     async def begin(self) -> str:
         """A new conversation; returns its id."""
@@ -104,21 +78,15 @@ class Desk:
 
         Raises:
             InputError: there is no such conversation.
-            ApiError: the conversation is full, or too many write to it at once.
+            ApiError: the conversation is full, an action of it is under way, it has changed while this message was
+                about to cause an action, or too many write to it at once.
         """
         began = time.perf_counter()
         async with self._lock(conversation_id):
             understanding = await asyncio.to_thread(self.understander.understand, text)
-            for _ in range(_ATTEMPTS):
-                conversation = await self._open(conversation_id)
-                draft = await self._draft(conversation, Message(text, understanding, self.today()))
-                try:
-                    position = await asyncio.to_thread(self._write, conversation, text, understanding, draft)
-                except ConflictError:
-                    continue
-                self.meter.replied(understanding.intent, draft.outcome, time.perf_counter() - began)
-                return _reply(draft, understanding, position + 1)
-        raise ApiError(HTTPStatus.CONFLICT, "the conversation is being written to; send the message again")
+            reply = await self._answer_message(conversation_id, Message(text, understanding, self.today()))
+            self.meter.replied(understanding.intent, reply.outcome, time.perf_counter() - began)
+            return reply
 
     async def agent_says(self, conversation_id: str, text: str, *, release: bool) -> None:
         """Add a person's words; with `release` the assistant answers again from the next message on.
@@ -131,16 +99,15 @@ class Desk:
             conversation = await self._open(conversation_id)
             if not conversation.handoff:
                 raise ApiError(HTTPStatus.CONFLICT, "the conversation has not been handed off to a person")
-            state = dict(conversation.state)
-            if release:
-                state = {**state, "handoff": None, "misunderstandings": 0}
+            state = DialogueState.model_validate(conversation.state)
             try:
-                turn = Turn(AGENT, text)
-                await asyncio.to_thread(self.store.append, conversation, [turn], state, handoff=not release)
+                await self._append(
+                    conversation, [Turn(AGENT, text)], self.dialogue.released(state) if release else state
+                )
                 return
             except ConflictError:
                 continue
-        raise ApiError(HTTPStatus.CONFLICT, "the conversation is being written to; send the message again")
+        raise ApiError(HTTPStatus.CONFLICT, _BEING_WRITTEN)
 
     async def read(self, conversation_id: str) -> Conversation:
         """The conversation as it is now; InputError when there is none of that id."""
@@ -155,90 +122,118 @@ class Desk:
         await asyncio.to_thread(self.store.add_feedback, conversation_id, opinion)
 
     async def _open(self, conversation_id: str) -> Conversation:
-        """The conversation, when there is room for a message and its answer."""
+        """The conversation, when there is room for a message and its answer, and no action under way."""
         conversation = await self.read(conversation_id)
+        pending = DialogueState.model_validate(conversation.state).pending
+        if pending is not None and time.time() < pending.since + self.action_s + _WRITING_S:
+            busy = "an action of this conversation is under way; send the message again in a moment"
+            raise ApiError(HTTPStatus.CONFLICT, busy, code="action_under_way", headers={"Retry-After": "1"})
         if len(conversation.turns) + 2 > self.max_turns:
             limit = f"a conversation has at most {self.max_turns} turns; begin a new one"
             raise ApiError(HTTPStatus.CONFLICT, limit, code="conversation_full")
         return conversation
 
-    async def _draft(self, conversation: Conversation, message: Message) -> _Draft:
-        """Decide, and do what the decision needs, until nothing is left to do."""
-        draft = _Draft(DialogueState.model_validate(conversation.state))
-        decision = self.dialogue.receive(draft.state, message)
-        _take(draft, decision)
-        while decision.effect is not None:
-            if isinstance(decision.effect, Lookup):
-                answer = await self._answer(decision.effect, decision.state)
-                if answer is not None:
-                    draft.parts.append(answer.text)
-                    draft.citations.extend(answer.citations)
-                decision = self.dialogue.looked_up(decision.state, decision.effect, answer.title if answer else None)
-            else:
-                reference = f"{conversation.id[:8].upper()}-{decision.state.actions + 1}"
-                result = await self.back_office.perform(decision.effect, reference)
-                decision = self.dialogue.acted(decision.state, decision.effect, result)
-            _take(draft, decision)
-        return self._with_summary(draft, conversation, message)
+    async def _answer_message(self, conversation_id: str, message: Message) -> Reply:
+        """Decide, do what the decision needs, and write it down."""
+        for attempt in range(_ATTEMPTS):
+            conversation = await self._open(conversation_id)
+            draft = Draft(message, DialogueState.model_validate(conversation.state))
+            decision = await self._look_up(draft, self.dialogue.receive(draft.state, message))
+            try:
+                if not isinstance(decision.effect, Act):
+                    return await self._write(conversation, draft, [draft.heard(), draft.said()])
+                if attempt:  # what the customer said yes to may be another question by now
+                    changed = "the conversation has changed meanwhile and nothing was done; read it and send again"
+                    raise ApiError(HTTPStatus.CONFLICT, changed, code="conversation_changed")
+                return await self._to_the_end(self._act(conversation, draft, decision))
+            except ConflictError:
+                continue
+        raise ApiError(HTTPStatus.CONFLICT, _BEING_WRITTEN)
 
-    async def _answer(self, lookup: Lookup, state: DialogueState) -> Answer | None:
-        tried = queries(lookup.question, state.topic, lookup.context)
-        # A question that may or may not need what was said before is best answered from there.
-        near = lookup.context or (state.topic.title if state.topic and len(tried) > 1 else "")
-        for query in tried:
-            passages = preferred(await self._relevant(query, lookup), near, self.knowledge.weights)
-            answer = extract(query.text, passages, self.knowledge.weights)
+    async def _look_up(self, draft: Draft, decision: Decision) -> Decision:
+        """Go on until nothing is left to be looked up; what remains to be done is in the decision returned."""
+        draft.take(decision)
+        while isinstance(decision.effect, Lookup):
+            answer = await self.librarian.answer(decision.effect, decision.state.topic)
             if answer is not None:
-                return answer if self.phrasing is None else await self.phrasing.phrase(query.text, answer, passages)
-        return None
+                draft.cite(answer)
+            decision = self.dialogue.looked_up(decision.state, decision.effect, answer.title if answer else None)
+            draft.take(decision)
+        return decision
 
-    async def _relevant(self, query: Query, lookup: Lookup) -> list[Passage]:
-        """The passages that answer a query. An intent says nothing about a question that was rewritten: the model saw
-        only a part of it."""
-        found = await asyncio.to_thread(self.knowledge.search, query.text, self.passages)
-        weights = self.knowledge.weights
-        needed = needed_score(self.knowledge.threshold, "unknown" if query.rewritten else lookup.scope)
-        passages = [passage for passage in found if passage.score >= needed]
-        if query.rewritten:
-            passages = [passage for passage in passages if speaks_of(passage, lookup.question, query.own, weights)]
-        return passages
+    async def _act(self, conversation: Conversation, draft: Draft, decision: Decision) -> Reply:
+        """Have the back office act, as often as the flow wants it.
 
-    def _with_summary(self, draft: _Draft, conversation: Conversation, message: Message) -> _Draft:
-        handoff = draft.state.handoff
-        if handoff is not None and not handoff.summary:
-            said = [turn.text for turn in conversation.turns if turn.speaker == USER]
-            text = summarize(draft.state, [*said, message.text], self.dialogue.book.flows)
-            summarized = handoff.model_copy(update={"summary": text})
-            draft.state = draft.state.model_copy(update={"handoff": summarized})
-        return draft
+        Raises:
+            ConflictError: somebody has written to the conversation; nothing was done.
+        """
+        untold = [draft.heard()]
+        while isinstance(act := decision.effect, Act):
+            reference = reference_of(conversation.id, decision.state.actions, act)
+            pending = PendingAction(flow=act.flow, reference=reference, since=time.time())
+            state = decision.state.model_copy(update={"pending": pending})
+            try:
+                conversation = await self._append(conversation, untold, state)
+            except ConflictError:
+                if untold:
+                    raise
+                break  # the action before is done and has to be told
+            untold = []
+            result = await self._perform(act, reference)
+            decision = self.dialogue.acted(decision.state, act, result)
+            draft.take(decision)
+        return await self._settle(conversation, draft)
 
-    def _write(self, conversation: Conversation, text: str, understanding: Understanding, draft: _Draft) -> int:
-        heard = {"intent": understanding.intent, "confidence": round(understanding.confidence, 4)}
-        said = {"citations": [vars(citation) for citation in draft.citations], "outcome": draft.outcome}
-        turns = [Turn(USER, text, {**heard, "slots": draft.values}), Turn(ASSISTANT, "\n".join(draft.parts), said)]
-        state = draft.state.model_dump(mode="json")
-        return self.store.append(conversation, turns, state, handoff=draft.state.handoff is not None)
+    async def _perform(self, act: Act, reference: str) -> ActionResult:
+        try:
+            async with asyncio.timeout(self.action_s):
+                return await self.back_office.perform(act, reference)
+        except Exception:  # it may have acted all the same, so the conversation has to go on from there
+            log.exception("back office: %s %s", act.action, reference)
+            return ActionResult("unconfirmed")
+
+    async def _settle(self, conversation: Conversation, draft: Draft) -> Reply:
+        """Write what came of an action. It has been done, so nothing is decided anew: where the conversation has
+        gone on without it, the answer is added and the conversation stays where it is."""
+        for _ in range(_ATTEMPTS):
+            try:
+                return await self._write(conversation, draft, [draft.said()])
+            except ConflictError:
+                conversation = await self.read(conversation.id)
+                draft.state = DialogueState.model_validate(conversation.state)
+        raise ApiError(HTTPStatus.CONFLICT, _BEING_WRITTEN)
+
+    async def _to_the_end(self, work: Coroutine[Any, Any, Reply]) -> Reply:
+        """The result of work that goes on when the client is gone, with the conversation locked until it is done."""
+        task = asyncio.create_task(work)
+        self._acting.add(task)  # the event loop alone would not keep it alive
+        task.add_done_callback(self._acting.discard)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait([task])
+            raise
+
+    async def _write(self, conversation: Conversation, draft: Draft, spoken: Sequence[Turn]) -> Reply:
+        said = [turn.text for turn in (*conversation.turns, *spoken) if turn.speaker == USER]
+        draft.state = self._with_summary(draft.state, said)
+        conversation = await self._append(conversation, spoken, draft.state)
+        return draft.finished(len(conversation.turns) - 1)
+
+    async def _append(self, conversation: Conversation, spoken: Sequence[Turn], state: DialogueState) -> Conversation:
+        """The conversation with more turns and a new state; ConflictError when somebody else was faster."""
+        values, handoff = state.model_dump(mode="json"), state.handoff is not None
+        await asyncio.to_thread(self.store.append, conversation, spoken, values, handoff=handoff)
+        turns = (*conversation.turns, *spoken)
+        return replace(conversation, version=conversation.version + 1, turns=turns, state=values, handoff=handoff)
+
+    def _with_summary(self, state: DialogueState, said: Sequence[str]) -> DialogueState:
+        handoff = state.handoff
+        if handoff is None or handoff.summary:
+            return state
+        text = summarize(state, said, self.dialogue.book.flows)
+        return state.model_copy(update={"handoff": handoff.model_copy(update={"summary": text})})
 
     def _lock(self, conversation_id: str) -> asyncio.Lock:
         """One message of a conversation at a time, so that two quick ones are answered in the order they came."""
         return self._locks.setdefault(conversation_id, asyncio.Lock())
-
-
-def _take(draft: _Draft, decision: Decision) -> None:
-    draft.state = decision.state
-    draft.parts.extend(decision.texts)
-    draft.values |= decision.values
-    draft.outcome = decision.outcome
-
-
-def _reply(draft: _Draft, understanding: Understanding, position: int) -> Reply:
-    return Reply(
-        tuple(draft.parts), understanding, draft.values, draft.state, tuple(draft.citations), draft.outcome, position
-    )
-
-
-def slots_of(reply: Reply) -> Sequence[dict[str, Any]]:
-    """What the message named: values that a flow took in, and else what the intent model tagged, as it was written."""
-    taken = [{"name": name, "value": value} for name, value in reply.values.items()]
-    tagged = [{"name": s.name, "value": s.value} for s in reply.understanding.slots if s.name not in reply.values]
-    return [*taken, *tagged]

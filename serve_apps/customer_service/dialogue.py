@@ -15,7 +15,7 @@ from serve_apps.customer_service.filling import Filling, Message, read_values
 from serve_apps.customer_service.flow_files import FlowBook
 from serve_apps.customer_service.flows import ActionStep, ConfirmStep, Flow
 from serve_apps.customer_service.rewriting import follows_up
-from serve_apps.customer_service.state import DialogueState, Frame, Handoff, Offer, Topic
+from serve_apps.customer_service.state import DialogueState, Frame, Handoff, Offer, PendingAction, Topic
 from serve_apps.customer_service.values import shown
 from serve_apps.customer_service.walking import Act, corrected, fitting, render, walk
 
@@ -36,9 +36,11 @@ class Dialogue:
         self.limits = limits
 
     def receive(self, state: DialogueState, message: Message) -> Decision:
-        """Decide upon a customer's message."""
+        """Decide upon a customer's message. An action that is still pending in `state` counts as lost."""
         cues = read_cues(message.text, message.understanding, self.limits.confidence)
         state = self._current(state)
+        if state.pending is not None:
+            return self._lost(state, state.pending)
         if state.handoff is not None:
             return Decision(state, (self.phrases.waiting,), outcome="handoff")
         if cues.human:
@@ -75,14 +77,32 @@ class Dialogue:
         assert isinstance(step, ActionStep)
         state = state.model_copy(update={"actions": state.actions + 1})
         if result.status == "unconfirmed":
-            handed = self._hand_off(state.popped(), UNCONFIRMED.format(title=flow.title))
-            return replace(handed, texts=(self.phrases.unconfirmed.format(title=flow.title), *handed.texts))
+            return self._unconfirmed(state.popped(), flow.title)
         if result.status == "refused":
             return self._leave(state.popped(), (render(flow, step.failed, act.slots),))
         text = render(flow, step.reply, act.slots, result.results)
         text += self.phrases.simulated if result.simulated else ""
         done = frame.model_copy(update={"passed": [*frame.passed, act.step]})
         return self._walk(state.with_frame(done), texts=(text,))
+
+    def released(self, state: DialogueState) -> DialogueState:
+        """The state once a person gives the conversation back: without the flows that would lead to one at once."""
+        state = _understood(self._current(state)).model_copy(update={"handoff": None})
+        while state.frame is not None and walk(self.book.flows[state.frame.flow], state.frame).handoff is not None:
+            state = state.popped()
+        return state
+
+    def _lost(self, state: DialogueState, pending: PendingAction) -> Decision:
+        """The process that asked the back office ended before it wrote the answer: a person has to find out."""
+        state = state.model_copy(update={"pending": None, "actions": state.actions + 1})
+        flow = self.book.flows.get(pending.flow)
+        if state.frame is not None and state.frame.flow == pending.flow:
+            state = state.popped()
+        return self._unconfirmed(state, flow.title if flow is not None else pending.flow)
+
+    def _unconfirmed(self, state: DialogueState, title: str) -> Decision:
+        handed = self._hand_off(state, UNCONFIRMED.format(title=title))
+        return replace(handed, texts=(self.phrases.unconfirmed.format(title=title), *handed.texts))
 
     def _current(self, state: DialogueState) -> DialogueState:
         """A stored state without what the flows, which may have changed since, no longer have."""
@@ -236,7 +256,8 @@ class Dialogue:
         """Back to the flow on top: name it, and ask again what it waits for."""
         assert state.frame is not None
         title = self.book.flows[state.frame.flow].title
-        return replace(self._walk(state, texts=(*texts, self.phrases.resuming.format(title=title))), outcome=outcome)
+        resumed = self._walk(state, texts=(*texts, self.phrases.resuming.format(title=title)))
+        return resumed if resumed.outcome == "handoff" else replace(resumed, outcome=outcome)
 
     def _hand_off(self, state: DialogueState, reason: str) -> Decision:
         handed = state.model_copy(update={"handoff": Handoff(reason=reason), "offer": None})

@@ -13,11 +13,20 @@ _SECTIONS = {"万": 10_000, "w": 10_000, "亿": 100_000_000}
 
 NUMERAL = "0-9零〇一二两俩三四五六七八九十百千万亿壹贰叁肆伍陆柒捌玖拾佰仟"
 _TOKEN = re.compile(r"\d+(?:\.\d+)?|.")
+_THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?!,?\d)")
 
 
 def half_width(text: str) -> str:
-    """Full-width digits and letters become plain ones; the length is kept."""
-    return "".join(unicodedata.normalize("NFKC", c) if len(unicodedata.normalize("NFKC", c)) == 1 else c for c in text)
+    """Full-width digits and letters become plain ones; the length is kept.
+
+    The comma `，` stays: it parts sentences, the plain one may part thousands.
+    """
+    return "".join(plain if len(plain := unicodedata.normalize("NFKC", c)) == 1 and c != "，" else c for c in text)
+
+
+def joined_thousands(text: str) -> str:
+    """The text without the commas that part thousands: `1,000,000` -> `1000000`, and `6789,500` stays."""
+    return _THOUSANDS.sub(lambda match: match[0].replace(",", ""), text)
 
 
 def spoken_digits(text: str) -> str:
@@ -26,11 +35,11 @@ def spoken_digits(text: str) -> str:
 
 
 def parse_number(text: str) -> Decimal | None:
-    """The value of a numeral, Arabic, Chinese or mixed (`1.5万`, `两千三`); None when it is none.
+    """The value of a numeral, Arabic, Chinese or mixed (`1.5万`, `1,000`, `两千三`); None when it is none.
 
     A digit after a unit and before nothing stands for the next lower unit, as it is spoken: 两千三 is 2300.
     """
-    tokens = _TOKEN.findall(half_width(text).replace(",", "").replace("，", "").lower())
+    tokens = _TOKEN.findall(joined_thousands(half_width(text)).lower())
     if not tokens:
         return None
     total, section, digit, unit = Decimal(0), Decimal(0), None, Decimal(1)

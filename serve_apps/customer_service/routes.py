@@ -15,7 +15,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 from actors.conversations import Conversation, Feedback
 from danlu.errors import InputError
 from serve_apps.customer_service.answers import Citation
-from serve_apps.customer_service.desk import Desk, Reply, slots_of
+from serve_apps.customer_service.desk import Desk
+from serve_apps.customer_service.reply import Reply, slots_of
 from serve_apps.customer_service.state import DialogueState
 from serve_apps.gateway.errors import ApiError
 

@@ -45,6 +45,14 @@ class Offer(Settings):
     flow: str = ""
 
 
+class PendingAction(Settings):
+    """An action that the back office has been asked for, as long as nothing is written of what came of it."""
+
+    flow: str
+    reference: str
+    since: float = Field(description="when it was asked for, in seconds since 1970")
+
+
 class DialogueState(Settings):
     """Everything that the next message's meaning depends on."""
 
@@ -54,6 +62,7 @@ class DialogueState(Settings):
     topic: Topic | None = None
     actions: int = Field(default=0, description="actions asked of the back office so far")
     handoff: Handoff | None = None
+    pending: PendingAction | None = None
 
     @property
     def frame(self) -> Frame | None:

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from serve_apps.customer_service.numerals import NUMERAL, half_width, parse_number, spoken_digits
+from serve_apps.customer_service.numerals import NUMERAL, half_width, joined_thousands, parse_number, spoken_digits
 from serve_apps.customer_service.slot_rules import (
     AmountRule,
     ChoiceRule,
@@ -23,7 +23,7 @@ from serve_apps.customer_service.slot_rules import (
     TextRule,
 )
 
-_AMOUNT = re.compile(rf"(?P<number>[{NUMERAL}kKwW.,，]*[{NUMERAL}kKwW])\s*(?P<unit>元|块钱|块|圆|rmb|RMB|塊)?")
+_AMOUNT = re.compile(rf"(?P<number>[{NUMERAL}kKwW.]*[{NUMERAL}kKwW])\s*(?P<unit>元|块钱|块|圆|rmb|RMB|塊)?")
 _JOINED_DIGITS = re.compile(r"(?<=\d)[\s\-–—]+(?=\d)")
 _PHONE = re.compile(r"(?<!\d)(?:\+?86)?(1[3-9]\d{9})(?!\d)")
 _MONTH = re.compile(
@@ -79,6 +79,7 @@ def shown(rule: SlotRule, value: str) -> str:
 
 def _amounts(rule: AmountRule, text: str, today: date, strict: bool) -> list[str]:
     values = []
+    text = joined_thousands(text)
     for match in _AMOUNT.finditer(text):
         number = parse_number(match["number"])
         if number is not None and (match["unit"] or (not strict and _is_figure(match["number"], text))):

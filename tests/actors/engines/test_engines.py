@@ -86,6 +86,14 @@ def test_top_k_of_one_is_greedy(make_engine: Any, ask: Ask) -> None:
     assert len({text_of(deltas) for deltas in answers}) == 1
 
 
+def test_settings_next_to_zero_are_greedy(make_engine: Any, ask: Ask) -> None:
+    """1e-38 would divide logits into infinities; 1e-50 is zero as float32."""
+    asked = [request("云杉", "a", temperature=1e-38), request("云杉", "b", temperature=1e-50)]
+    nucleus = request("云杉", "c", temperature=1.0, top_p=1e-50)
+    answers = ask(make_engine(), *asked, nucleus, request("云杉", "d"))
+    assert len({text_of(deltas) for deltas in answers}) == 1
+
+
 def test_an_end_token_ends_the_answer(make_engine: Any, ask: Ask, greedy: Any, checkpoint: Path) -> None:
     """The end token is counted and not shown."""
     tokens = greedy("云杉银行的借记卡", 40)

@@ -3,13 +3,15 @@
 import asyncio
 import os
 import socket
+import sys
 import time
 
 import psutil
 import pytest
 
-from actors.sandbox import Call, Limits, Sandbox
+from actors.sandbox import Call, CallOutcome, Limits, Sandbox
 from actors.sandbox import sandbox as module
+from actors.sandbox.process import Ended
 from actors.sandbox.sandbox import run_at, strongest_level
 from danlu.errors import NotAvailableError
 
@@ -185,6 +187,55 @@ def test_results_written_to_stdout_are_only_text(level):
 def test_a_program_that_ends_itself_by_a_signal(level):
     code = "import signal\ndef f():\n    signal.raise_signal(signal.SIGKILL)\n"
     assert run(level, code).killed_reason == "signal"
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ("[" * 200_000, "ended before it returned"),
+        ('{"value": ' + "[" * 200_000, "ended before it returned"),
+        ("[1]", "ended before it returned"),
+        ('{"value": 1}', "can't be read"),
+        ('{"value": {"a": 1}}', "can't be read"),
+        ('{"error": ["a"]}', "can't be read"),
+        ('{"value": "' + "[" * 5000 + '"}', "no Python literal"),
+        ('{"value": "' + "-" * 100_000 + '1"}', "no Python literal"),
+        ('{"error": "' + "x" * 100_000 + '"}', "xxx"),
+    ],
+    ids=range(9),
+)
+def test_results_that_a_program_writes_itself_break_nothing(level, line, error):
+    code = f"import os, sys\ndef f():\n    os.write(int(sys.argv[1]), {line!r}.encode() + b'\\n')\n    os._exit(0)\n"
+    outcome = run(level, code).outcomes[0]
+    assert not outcome.ok and error in outcome.error and len(outcome.error) < 3000
+
+
+@pytest.mark.parametrize("seconds", ["1" + "0" * 400, "1e999", "NaN", '"a"', "null", "[]"])
+def test_times_that_a_program_writes_itself_are_numbers(level, seconds):
+    line = f'{{"value": "5", "seconds": {seconds}}}\n'
+    code = f"import os, sys\ndef f():\n    os.write(int(sys.argv[1]), {line!r}.encode())\n    os._exit(0)\n"
+    assert run(level, code).outcomes == (CallOutcome(ok=True, value_repr="5"),)
+
+
+@pytest.mark.parametrize("header", ["5", "null", '{"a": 1}', "[1, [2]]"])
+def test_limits_that_a_program_writes_itself_break_nothing(level, header):
+    ended = Ended(b"", f'{{"not_limited": {header}}}\n{{"value": "5"}}\n'.encode(), None)
+    result = module._result(level, LIMITS, ended, 1)
+    assert result.not_limited == () and result.outcomes[0].value_repr == "5"
+
+
+@pytest.mark.parametrize("level", ["rlimits"], indirect=True)
+def test_no_way_round_leads_out_of_the_interpreters_folders(level, tmp_path):
+    (tmp_path / "secret").write_text("s3cret")
+    tmp_path.chmod(0o755)
+    inside, beside = sys.base_prefix, f"{sys.base_prefix}-private"
+    up = os.path.join(inside, *[".."] * inside.count("/"))
+    code = "import os, _io\nclass P:\n    def __fspath__(self):\n        return '/etc/passwd'\n"
+    ways = [f"open({up + str(tmp_path / 'secret')!r})", f"open({up + '/etc/passwd'!r}.encode())", f"open({beside!r})"]
+    ways += ["_io.FileIO(P())", f"os.listdir({up + '/etc'!r})", f"os.scandir({up!r})", "os.listdir()"]
+    for way in ways:
+        error = run(level, f"{code}def f():\n    return len({way})\n").outcomes[0].error
+        assert error.startswith("PermissionError: the sandbox"), (way, error)
 
 
 @pytest.mark.parametrize("level", ["bubblewrap"], indirect=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +17,7 @@ import ray
 from ray import cloudpickle, serve
 
 from actors.engines.protocol import Delta, EngineStats, GenerationRequest, Message
-from serve_apps.code_generation.app import build
+from serve_apps.code_generation.app import State, build, create_solution
 from serve_apps.config import ModelSettings
 from serve_apps.language_model import app_name
 from serve_apps.models import application
@@ -162,3 +164,36 @@ def test_requests_are_answered_side_by_side(http: httpx.Client) -> None:
         answers = list(pool.map(lambda _: http.post("/solutions", json=body), range(4)))
     assert [answer.json()["outcome"] for answer in answers] == ["passed"] * 4
     assert time.monotonic() - began < 30
+
+
+class SlowRequest:
+    """A body that takes its time to be read, and says so."""
+
+    def __init__(self) -> None:
+        self.reading, self.go_on = threading.Event(), threading.Event()
+
+    def requirement(self) -> str:
+        self.reading.set()
+        assert self.go_on.wait(30), "the event loop was kept busy meanwhile"
+        return "read"
+
+
+class EchoSolver:
+    async def solve(self, requirement: str) -> str:
+        return requirement
+
+    def solved(self, solution: str, seconds: float) -> None:
+        pass
+
+
+def test_a_long_request_is_read_beside_the_event_loop() -> None:
+    body, here = SlowRequest(), State(EchoSolver(), EchoSolver())  # type: ignore[arg-type]
+
+    async def session() -> str:
+        answer = asyncio.create_task(create_solution(body, here))  # type: ignore[arg-type]
+        while not body.reading.is_set():
+            await asyncio.sleep(0.01)
+        body.go_on.set()
+        return str(await answer)
+
+    assert asyncio.run(session()) == "read"

@@ -71,7 +71,11 @@ def test_a_loop_variable_never_hides_a_parameter() -> None:
 
 
 @pytest.mark.parametrize(
-    ("less", "more"), [(True, 3), (3, 3000), ("a", "abc"), ([1], [1, 2]), (None, ""), ({}, {"a": 1})]
+    ("less", "more"),
+    [
+        *((True, 3), (3, 3000), ("a", "abc"), ([1], [1, 2]), (None, ""), ({}, {"a": 1})),
+        *((10**300, 10**900), (1j, 900j), (float("inf"), 1.0), (b"a", b"abc")),
+    ],
 )
 def test_longer_values_tell_more(less: object, more: object) -> None:
     assert information(less) < information(more)

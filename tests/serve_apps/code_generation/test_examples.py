@@ -52,6 +52,12 @@ def test_expected_values_are_literals_as_text_or_plain_json() -> None:
         ("no example at all (really)", []),
         ("输入：n = 3, k = [1]\n输出：5\n解释：因为", ["f(n=3, k=[1]) == 5"]),
         ("Input: s = 'ab'\nOutput: 'ba'", ["f(s='ab') == 'ba'"]),
+        ("输入：一个整数。输入：n=3，输出：5。输入：n=4；输出：7", ["f(n=3) == 5", "f(n=4) == 7"]),
+        ("输入：n=3 输出：\n5", []),
+        ("例如f(1)返回2", ["f(1) == 2"]),
+        ("f(1) returns None. f(2): 3.", ["f(1) == None"]),
+        (">>> f(1)\nNone", ["f(1) == None"]),
+        ("f(1) == 10:30", []),
     ],
 )
 def test_examples_are_found_in_the_text(text: str, found: list[str]) -> None:
@@ -60,3 +66,8 @@ def test_examples_are_found_in_the_text(text: str, found: list[str]) -> None:
 
 def test_without_a_known_function_any_call_is_an_example() -> None:
     assert [str(example) for example in find_examples("add(1, 2) → 3", None)] == ["add(1, 2) == 3"]
+
+
+def test_without_a_known_function_the_first_that_is_called_counts() -> None:
+    text = "add(1, 2) 返回 3，sub(3, 1) 返回 2，add(0, 0) 返回 0"
+    assert [str(example) for example in find_examples(text, None)] == ["add(1, 2) == 3", "add(0, 0) == 0"]

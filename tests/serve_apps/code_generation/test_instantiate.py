@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import inspect
+from typing import Any
 
 import pytest
 
@@ -39,6 +41,31 @@ def test_constants_and_defaults_are_set_at_the_start() -> None:
     assert "    k = 3\n" in code and run(code, "third", [5, 3, 4, 1]) == 3
     code = from_template(BY_NAME["kth_largest"], Binding((0, "default"), 1.0), parse_signature("second(numbers)"))
     assert run(code, "second", [5, 3, 4, 1]) == 4
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    ["values, n: int=2", "values, /, n=2", "values: list, *, n: int=2", "*, n=2, values", "values=(), n=2"],
+)
+def test_defaults_and_the_ways_to_pass_are_the_wanted_ones(parameters: str) -> None:
+    wanted = parse_signature(f"pieces({parameters})")
+    places = wanted.names.index("values"), wanted.names.index("n")
+    codes = [from_template(BY_NAME["chunk"], Binding(places, 1.0), wanted)]
+    codes.append(from_expression("[values[i:i + n] for i in range(0, len(values), n)]", wanted))
+    exec(f"def pieces({parameters}): ...", same := dict[str, Any]())
+    expected = [(p.name, p.kind, p.default) for p in inspect.signature(same["pieces"]).parameters.values()]
+    for code in codes:
+        exec(code, names := dict[str, Any]())
+        found = inspect.signature(names["pieces"]).parameters.values()
+        assert [(p.name, p.kind, p.default) for p in found] == expected
+        by_name = inspect.Parameter.KEYWORD_ONLY in [p.kind for p in found if p.name == "values"]
+        assert (names["pieces"](values=[1, 2, 3]) if by_name else names["pieces"]([1, 2, 3])) == [[1, 2], [3]]
+
+
+def test_a_recursive_template_calls_itself_as_it_may() -> None:
+    wanted = parse_signature("moves(n, *, source='A', spare='C', target='B')")
+    code = from_template(BY_NAME["hanoi"], Binding((0, 1, 2, 3), 1.0), wanted)
+    assert run(code, "moves", 2) == [("A", "C"), ("A", "B"), ("C", "B")]
 
 
 def test_local_names_give_way_to_the_wanted_ones() -> None:

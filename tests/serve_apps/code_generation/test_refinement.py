@@ -42,6 +42,11 @@ def test_code_that_does_not_parse_is_given_back_for_its_error() -> None:
     assert extract_code("def f(n:\n    return n", "f") == "def f(n:\n    return n\n"
 
 
+def test_code_that_is_too_deep_to_be_parsed_is_given_back_for_its_error() -> None:
+    code = "def f(n):\n    return " + "-" * 9000 + "n"
+    assert extract_code(code, "f").startswith("def f(n):")
+
+
 def test_the_prompt_has_task_plan_signature_and_examples() -> None:
     read = read_requirement("求偶数之和", None, [parse_example("f([1, 2])", 2)])
     system, user = first_prompt(read, make_plan(read))

@@ -40,6 +40,15 @@ def test_examples_must_call_the_wanted_function() -> None:
         read_requirement("x", parse_signature("f(a)"), [parse_example("f(1)", 1), parse_example("g(1)", 1)])
 
 
+def test_a_default_stands_for_what_an_example_leaves_out() -> None:
+    read = read_requirement("x", parse_signature("f(a, b=2, *, c=max)"), [parse_example(f"f({n})", 0) for n in (1, 3)])
+    assert [read.argument_values(place) for place in range(3)] == [[1, 3], [2, 2], []]
+    read = read_requirement(
+        "x", parse_signature("f(a, b=2)"), [parse_example("f(1)", 0), parse_example("f(1, b=5)", 0)]
+    )
+    assert read.argument_values(1) == [2, 5]
+
+
 def test_kinds_come_from_examples_else_from_annotations() -> None:
     read = read_requirement("x", parse_signature("f(a: list[str], b)"))
     assert "strs" in read.argument_kinds(0) and read.argument_kinds(1) == frozenset()
@@ -64,6 +73,12 @@ def test_fields_are_the_keys_of_records() -> None:
         ("separated by semicolons; a dash between", (";", "-")),
         ("the 007 agent, version x2", (7,)),
         ("1 one 1", (1,)),
+        ("判断一个数是否大于100", (100,)),
+        ("大于100且小于-2.5的数", (100, -2.5)),
+        ("大于１００的数，小于－３．５", (100, -3.5)),
+        ("用log2(x)和x2，3-5之间取7.", (3, 5, 7)),
+        ("x²和①", ()),
+        ("9" * 41 + "和8", (8,)),
         ("true and 1.0 or 1", (1.0, 1)),
     ],
 )

@@ -13,6 +13,7 @@ from danlu.errors import NotAvailableError
 from serve_apps.code_generation.config import CodeGenerationConfig
 from serve_apps.code_generation.examples import parse_example
 from serve_apps.code_generation.requirement import read_requirement
+from serve_apps.code_generation.signature import parse_signature
 from serve_apps.code_generation.solution import Solution
 from serve_apps.code_generation.solver import Solver
 
@@ -116,3 +117,19 @@ def test_a_template_needs_no_model(sandbox: Sandbox) -> None:
     model = ScriptedModel()
     assert solve(sandbox, "gcd of two integers", ("gcd(12, 18)", 6), model=model).origin == "template"
     assert model.asked == []
+
+
+@pytest.mark.parametrize("expected", ["1j", 10**900, "b'ab'", "{1, 2}", "[[[[1]]]]", "inf"])
+def test_every_plain_value_can_be_asked_for(sandbox: Sandbox, expected: object) -> None:
+    solution = solve(sandbox, HARD[0], (f"f({expected})", expected), ("f(1)", expected))
+    assert solution.outcome in ("passed", "failed")
+
+
+def test_a_solution_keeps_defaults_and_the_ways_to_pass(sandbox: Sandbox) -> None:
+    examples = [parse_example("chunks([1, 2, 3])", [[1, 2], [3]]), parse_example("chunks([1, 2], size=1)", [[1], [2]])]
+    signature = parse_signature("chunks(items: list, *, size: int = 2) -> list")
+    read = read_requirement("把列表按固定大小分块 split a list into chunks", signature, examples)
+    solution = asyncio.run(Solver(CodeGenerationConfig(max_candidates=8), sandbox).solve(read))
+    assert solution.outcome == "passed"
+    assert "def chunks(items: list, *, size: int=2) -> list:" in solution.code
+    assert [(p.default, p.only) for p in solution.plan.parameters] == [("", ""), ("2", "keyword")]

@@ -50,6 +50,15 @@ def test_wrong_code_says_what_is_wrong(sandbox: Sandbox, code: str, name: str, d
     assert not verdict.passed and failed.name == name and detail in verdict.problem
 
 
+def test_parameters_that_are_passed_by_name_count_too(sandbox: Sandbox) -> None:
+    wanted = parse_signature("f(n, *, k=3)")
+    read = read_requirement("x", wanted, [parse_example("f(2, k=2)", 4), parse_example("f(2)", 6)])
+    for code in ("def f(n, *, k=3):\n    return n * k\n", "def f(n, k=3):\n    return n * k\n"):
+        assert asyncio.run(verify(code, read, sandbox)).passed
+    verdict = asyncio.run(verify("def f(n, *, k, m):\n    return n\n", read, sandbox))
+    assert "takes 3 parameters, the wanted function 2" in verdict.problem
+
+
 def test_without_examples_code_is_not_called_right(sandbox: Sandbox) -> None:
     verdict = check("def f(n):\n    return n * n\n", sandbox, examples=False)
     assert not verdict.passed and verdict.problem == "not checked: the request has no examples"

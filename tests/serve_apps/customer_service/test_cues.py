@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -79,3 +82,26 @@ def test_new_value(text: str, part: str) -> None:
 def test_any_text_has_cues(text: str) -> None:
     found = cues(text)
     assert not (found.affirm and found.deny)
+
+
+LONG = [
+    "嗯" * 400 + "嘛",
+    "不" * 400 + "嘛",
+    "那就" * 200 + "嘛",
+    "不办" * 200 + "嘛",
+    "是的" * 200 + "x",
+    "不了" * 200 + "x",
+]
+
+
+def test_long_repetitions_are_read_at_once() -> None:
+    """In a process of its own: a regular expression that hangs can't be interrupted from within."""
+    program = (
+        "import sys\n"
+        "from actors.intent_model.understanding import Understanding\n"
+        "from serve_apps.customer_service.cues import read_cues\n"
+        "for text in sys.argv[1:]:\n"
+        "    found = read_cues(text, Understanding('inform', 0.1), 0.6)\n"
+        "    assert not (found.affirm or found.deny or found.cancel)\n"
+    )
+    subprocess.run([sys.executable, "-c", program, *LONG], timeout=60, check=True)

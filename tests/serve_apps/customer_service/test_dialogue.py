@@ -15,7 +15,7 @@ from serve_apps.customer_service.decisions import ActionResult, DialogueLimits, 
 from serve_apps.customer_service.dialogue import Dialogue
 from serve_apps.customer_service.filling import Message
 from serve_apps.customer_service.flow_files import load_flows
-from serve_apps.customer_service.state import DialogueState, Frame, Offer
+from serve_apps.customer_service.state import DialogueState, Frame, Handoff, Offer
 
 BOOK = load_flows(Path(__file__).resolve().parents[3] / "examples" / "flows")
 LIMITS = DialogueLimits()
@@ -103,3 +103,27 @@ def test_a_stored_state_survives_flows_that_were_edited(state: DialogueState, te
     message = Message(text, Understanding("inform", 0.9), date(2026, 3, 15))
     decision = Dialogue(BOOK, LIMITS).receive(state, message)
     assert "gone" not in decision.state.model_dump_json(exclude={"stack": {"__all__": {"passed"}}})
+
+
+# A transfer above the limit: its next step is the hand-off.
+TOO_MUCH = Frame(flow="transfer_money", slots={"person": "李雷", "amount": "30000"})
+ASKING = Frame(flow="top_up", slots={"phone_number": "13812345678"}, awaiting="amount")
+
+
+@pytest.mark.parametrize(
+    ("stack", "left"),
+    [([TOO_MUCH], []), ([ASKING, TOO_MUCH], [ASKING]), ([ASKING], [ASKING]), ([TOO_MUCH, ASKING], [TOO_MUCH, ASKING])],
+)
+def test_a_released_conversation_is_not_handed_off_again(stack: list[Frame], left: list[Frame]) -> None:
+    dialogue = Dialogue(BOOK, LIMITS)
+    state = dialogue.released(DialogueState(stack=stack, handoff=Handoff(reason="r"), misunderstandings=2))
+    assert state == DialogueState(stack=left)
+    message = Message("你好", Understanding("greet", 0.9), date(2026, 3, 15))
+    assert dialogue.receive(state, message).state.handoff is None
+
+
+def test_back_in_a_flow_that_ends_with_a_person_is_a_hand_off() -> None:
+    message = Message("算了", Understanding("cancel", 0.9), date(2026, 3, 15))
+    decision = Dialogue(BOOK, LIMITS).receive(DialogueState(stack=[TOO_MUCH, ASKING]), message)
+    assert decision.state.handoff is not None and "单笔限额" in decision.state.handoff.reason
+    assert decision.outcome == "handoff"

@@ -34,7 +34,7 @@ def test_numbers(text: str, value: str) -> None:
     assert parse_number(text) == Decimal(value)
 
 
-@pytest.mark.parametrize("text", ["", "一二三", "万", "abc", "5 6", "三百块"])
+@pytest.mark.parametrize("text", ["", "一二三", "万", "abc", "5 6", "三百块", "1，000", "6789,500", "1,00"])
 def test_no_numbers(text: str) -> None:
     assert parse_number(text) is None
 

@@ -22,6 +22,7 @@ from serve_apps.customer_service.decisions import DialogueLimits
 from serve_apps.customer_service.desk import Desk
 from serve_apps.customer_service.dialogue import Dialogue
 from serve_apps.customer_service.flow_files import load_flows
+from serve_apps.customer_service.looking_up import Librarian
 from serve_apps.gateway.keys import new_key
 
 Scene = Callable[[httpx.AsyncClient], Awaitable[None]]
@@ -59,13 +60,12 @@ class World:
         desk = Desk(
             store=store,
             understander=self.understander,
-            knowledge=self.knowledge,
+            librarian=Librarian(self.knowledge, None, 5),
             dialogue=Dialogue(load_flows(self.flows), DialogueLimits()),
             back_office=SimulatedBackOffice(),
-            phrasing=None,
             meter=self.meter,
-            passages=5,
             max_turns=config.max_turns,
+            action_s=5.0,
             today=lambda: date(2026, 3, 15),
         )
         transport = httpx.ASGITransport(create_app(desk, config), raise_app_exceptions=False)
@@ -112,7 +112,7 @@ def test_a_dialogue_with_a_detour(world: World) -> None:
         assert filled["slots"] == [{"name": "card_tail", "value": "6789"}]
         assert filled["state"]["confirming"] is True
         done = await say(http, name, "确认")
-        assert f"受理编号 {name[:8].upper()}-1" in done["reply"]
+        assert f"受理编号 {name[:8].upper()}-1-" in done["reply"]
         assert "演示后台" in done["reply"]
         assert done["state"]["flow"] is None
         assert done["handoff"] is False

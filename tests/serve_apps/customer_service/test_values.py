@@ -31,6 +31,12 @@ PLAN = rule("choice", choices={"云享99元": ["99元套餐", "云享"], "尊享
         (rule("amount"), "等一下", []),
         (rule("amount"), "一", ["1"]),
         (rule("amount"), "300元，不，500元", ["300", "500"]),
+        (rule("amount"), "尾号6789，500元", ["6789", "500"]),
+        (rule("amount"), "尾号6789,500元", ["6789", "500"]),
+        (rule("amount"), "尾号789，500元", ["789", "500"]),
+        (rule("amount"), "1,500元", ["1500"]),
+        (rule("amount"), "１,２３４,５６７.８０元", ["1234567.8"]),
+        (rule("amount"), "转300,50,1,000,00元", ["300", "50", "1", "0", "0"]),
         (TAIL, "尾号六七八九", ["6789"]),
         (TAIL, "67 89", ["6789"]),
         (TAIL, "12345", []),
@@ -76,6 +82,7 @@ def test_values_in_an_answer(slot: Any, text: str, values: list[str]) -> None:
     [
         (rule("amount"), "转50元", ["50"]),
         (rule("amount"), "卡号是5000", []),
+        (rule("amount"), "尾号6789，500元", ["500"]),
         (TAIL, "尾号是6789的卡", ["6789"]),
         (TAIL, "充6789", []),
         (rule("text"), "李雷", []),
@@ -96,6 +103,12 @@ def test_any_text_is_read_and_every_value_can_be_checked_and_shown(
     for value in find_values(slot, text, day, strict=strict):
         assert breaks_rule(slot, value, day) in (True, False)
         assert shown(slot, value)
+
+
+@given(st.integers(0, 9999), st.integers(1, 10_000_000), st.sampled_from("，、；。 "))
+def test_a_number_ends_where_the_sentence_does(tail: int, amount: int, mark: str) -> None:
+    for written in (f"{amount}", f"{amount:,}"):
+        assert find_values(rule("amount"), f"尾号{tail:04}{mark}{written}元", TODAY, strict=True) == [str(amount)]
 
 
 @given(st.integers(1, 10_000_000).map(lambda cents: cents / 100))
