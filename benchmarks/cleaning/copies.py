@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from random import Random
 
+import opencc
+
 from examples.raw.sentences import read_lines
 
 Kind = Callable[[str, Random], str | None]
@@ -178,7 +180,5 @@ def _pattern() -> re.Pattern[str]:
 
 
 @cache
-def _converter(direction: str):  # type: ignore[no-untyped-def]  # noqa: ANN202
-    import opencc
-
+def _converter(direction: str) -> opencc.OpenCC:
     return opencc.OpenCC(direction)

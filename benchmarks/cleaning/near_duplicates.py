@@ -19,7 +19,7 @@ from pathlib import Path
 from benchmarks.cleaning.news import COMPARED_FILES, News, exact_jaccard, groups_of, surplus, surplus_left
 from benchmarks.cleaning.runs import Dropped, clean, read_dropped
 from benchmarks.machine import describe_measurement
-from benchmarks.tables import add_write_option, markdown_table, publish
+from benchmarks.tables import Cell, add_write_option, markdown_table, publish
 
 GROUP_SIMILARITY, RIGHT_SIMILARITY = 0.7, 0.5
 TARGET = 0.99
@@ -46,6 +46,24 @@ def score_removals(dropped: Sequence[Dropped], texts: Mapping[str, str], least: 
     return scored
 
 
+def results_table(groups: Sequence[Sequence[str]], gone: set[str], by_stage: Sequence[Removals]) -> str:
+    """What was found of the surplus, and how much of what the exact and near stages removed is right; then by stage."""
+    total, left = surplus(groups), surplus_left(groups, gone)
+    duplicates = [one for one in by_stage if one.stage in ("exact", "near")]
+    removed, right = sum(one.removed for one in duplicates), sum(one.right for one in duplicates)
+    rows: list[list[Cell]] = [
+        [f"surplus at Jaccard >= {GROUP_SIMILARITY}: removed", total, total - left, _share(total - left, total), TARGET],
+        [f"exact + near removals: Jaccard >= {RIGHT_SIMILARITY}", removed, right, _share(right, removed), TARGET],
+        *[[f"removals of stage `{one.stage}`", one.removed, one.right, _share(one.right, one.removed), None]
+          for one in by_stage],
+    ]  # fmt: skip
+    return markdown_table(["", "documents", "right", "share", "target"], rows)
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 1.0
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=len(COMPARED_FILES), help="how many of the files [5]")
@@ -62,17 +80,10 @@ def main() -> None:
         dropped = read_dropped(Path(folder, "run"))
     groups = groups_of(news.pairs(names), GROUP_SIMILARITY)
     gone = {row.id for row in dropped}
-    total, left = surplus(groups), surplus_left(groups, gone)
     by_stage = score_removals(dropped, texts, RIGHT_SIMILARITY)
-    duplicates = [one for one in by_stage if one.stage in ("exact", "near")]
-    removed, right = sum(one.removed for one in duplicates), sum(one.right for one in duplicates)
-    rows = [
-        [f"surplus at Jaccard >= {GROUP_SIMILARITY}: removed", total, total - left, (total - left) / total, TARGET],
-        [f"exact + near removals: Jaccard >= {RIGHT_SIMILARITY}", removed, right, right / removed, TARGET],
-        *[[f"of them by `{one.stage}`", one.removed, one.right, one.right / one.removed, None] for one in by_stage],
-    ]
-    table = markdown_table(["", "documents", "right", "share", "target"], rows)
+    table = results_table(groups, gone, by_stage)
     command = "python -m benchmarks cleaning.near_duplicates" + (" --semantic" if arguments.semantic else "")
+    command += "".join(f" --set {one}" for one in arguments.set)
     note = f"{len(texts):,} documents, {cost.cpu_s:.0f} CPU-seconds"
     publish("cleaning.near_duplicates", f"{table}\n\n{note}. {describe_measurement(command)}", arguments.write)
     _show(by_stage, groups, gone, texts, arguments.show)

@@ -2,9 +2,9 @@
 
     python peer_datatrove.py INPUT.jsonl OUTCOME.json [--characters] [--filters]
 
-Its defaults: 14 buckets of 8 hashes over word 5-grams, 64-bit xxhash, its own text normalisation. Words are those of its
-Chinese tokenizer (spaCy with jieba). `--characters` puts a tokenizer of single characters in its place, which datatrove
-does not offer, but which suits Chinese better. One worker, the steps of its own example.
+Its defaults: 14 buckets of 8 hashes over word 5-grams, 64-bit xxhash, its own text normalisation. Words are those of
+its Chinese tokenizer (spaCy with jieba). `--characters` puts a tokenizer of single characters in its place, which
+datatrove does not offer, but which suits Chinese better. One worker, the steps of its own example.
 
 OUTCOME.json: kept (ids), filtered (ids), work_cpu_s (without imports).
 """
@@ -15,8 +15,10 @@ import argparse
 import json
 import tempfile
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from datatrove.data import Document
 from datatrove.executor import LocalPipelineExecutor
 from datatrove.pipeline.dedup import (
     MinhashConfig,
@@ -66,7 +68,7 @@ def deduplicate(source: Path, folder: Path, characters: bool) -> list[str]:
         signature.word_tokenizer = CharacterTokenizer()
     kept: list[str] = []
 
-    def collect(data, rank: int = 0, world_size: int = 1):
+    def collect(data: Iterable[Document], rank: int = 0, world_size: int = 1) -> Iterator[Document]:
         for document in data:
             kept.append(document.id)
             yield document

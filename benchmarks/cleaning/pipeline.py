@@ -2,8 +2,9 @@
 
     python -m benchmarks cleaning.pipeline [--documents 8000 --runs 5]
 
-All stages but `domain`, default settings. CPU is user and system time of the whole process tree, Ray's included. Memory is
-the peak of resident bytes, looked at every 0.1 s: of the driver (the command's own process) and of the largest worker.
+All stages but `domain`, default settings. CPU is user and system time of the whole process tree, Ray's included. Memory
+is the peak of resident bytes, looked at every 0.1 s: of the driver (the command's own process) and of the largest
+worker.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -42,5 +43,5 @@ def read_dropped(output: Path) -> list[Dropped]:
     return [Dropped(r["id"], r["stage"], r["reason"], r["survivor_id"], r["similarity"]) for r in rows]
 
 
-def _rows(file: Path) -> list[dict[str, str | float | None]]:
+def _rows(file: Path) -> list[dict[str, Any]]:
     return pq.read_table(file, columns=["id", "stage", "reason", "survivor_id", "similarity"]).to_pylist()
