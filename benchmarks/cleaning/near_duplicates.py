@@ -51,8 +51,9 @@ def results_table(groups: Sequence[Sequence[str]], gone: set[str], by_stage: Seq
     total, left = surplus(groups), surplus_left(groups, gone)
     duplicates = [one for one in by_stage if one.stage in ("exact", "near")]
     removed, right = sum(one.removed for one in duplicates), sum(one.right for one in duplicates)
+    gone_share = _share(total - left, total)
     rows: list[list[Cell]] = [
-        [f"surplus at Jaccard >= {GROUP_SIMILARITY}: removed", total, total - left, _share(total - left, total), TARGET],
+        [f"surplus at Jaccard >= {GROUP_SIMILARITY}: removed", total, total - left, gone_share, TARGET],
         [f"exact + near removals: Jaccard >= {RIGHT_SIMILARITY}", removed, right, _share(right, removed), TARGET],
         *[[f"removals of stage `{one.stage}`", one.removed, one.right, _share(one.right, one.removed), None]
           for one in by_stage],

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.machine import data_folder
 from danlu.errors import InputError
 from pipelines.cleaning.union_find import components
@@ -94,7 +96,8 @@ def groups_of(pairs: Iterable[Pair], least: float) -> list[list[str]]:
     close = [pair for pair in pairs if pair.jaccard >= least]
     ids = sorted({identifier for pair in close for identifier in (pair.a, pair.b)})
     place = {identifier: number for number, identifier in enumerate(ids)}
-    return [[ids[n] for n in group] for group in components(len(ids), [(place[p.a], place[p.b]) for p in close])]
+    edges = np.array([(place[pair.a], place[pair.b]) for pair in close], dtype=np.int64).reshape(-1, 2)
+    return [[ids[n] for n in group] for group in components(edges)]
 
 
 def surplus(groups: Iterable[Sequence[str]]) -> int:

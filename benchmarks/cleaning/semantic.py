@@ -19,7 +19,7 @@ from benchmarks.machine import describe_measurement
 from benchmarks.tables import Cell, add_write_option, markdown_table, median_and_range, publish
 from pipelines.cleaning.cells import plan_cells
 from pipelines.cleaning.config import SemanticConfig
-from pipelines.cleaning.stages.semantic import PairsInCell, principal_components
+from pipelines.cleaning.stages.semantic import SAMPLE_DOCUMENTS, pairs_in_cell, principal_components
 
 DIMENSIONS = 384
 # Two vectors of one topic have a cosine of about 0.5, two planted ones of 0.77; the stage asks for 0.65.
@@ -51,13 +51,25 @@ def synthetic_vectors(count: int, seed: int, dimensions: int = DIMENSIONS) -> tu
 def cluster(vectors: np.ndarray, planted: np.ndarray, config: SemanticConfig, seed: int) -> Clustered:
     """What the stage does with its vectors, in this process."""
     began = time.process_time()
-    components = principal_components(vectors, config.dimensions, seed)
-    reduced = vectors.astype(np.float32) @ components.T
-    cells = plan_cells(reduced, config.cell_documents, seed)
-    work = PairsInCell(components, config.similarity)
-    found = np.unique(np.concatenate([work((cell, vectors[cell])) for cell in cells]), axis=0)
+    vectors = vectors.astype(np.float32)
+    directions = principal_components(vectors[:SAMPLE_DOCUMENTS], config.dimensions)
+    reduced = vectors @ directions.T
+    cells = plan_cells(reduced[:SAMPLE_DOCUMENTS], len(vectors), config.cell_documents, seed)
+    parts = []
+    for cell in _members(cells.assign(reduced)):
+        parts.append(cell[pairs_in_cell(vectors[cell], directions, config, seed)])
+    found = np.unique(np.sort(np.concatenate(parts), axis=1), axis=0)
     cpu_s = time.process_time() - began
     return Clustered(cpu_s, len(cells), len(found), share_found(planted, found, len(vectors)))
+
+
+def _members(assigned: np.ndarray) -> list[np.ndarray]:
+    """The places of the vectors of each cell, by their (n, 2) cells."""
+    cells = np.concatenate([assigned[:, 0], assigned[:, 1]])
+    places = np.tile(np.arange(len(assigned)), 2)
+    order = np.argsort(cells, kind="stable")
+    starts = np.flatnonzero(np.diff(cells[order])) + 1
+    return [np.unique(part) for part in np.split(places[order], starts)]
 
 
 def share_found(planted: np.ndarray, found: np.ndarray, count: int) -> float:

@@ -28,7 +28,7 @@ from pipelines.cleaning.stages.vectors import read_vectors, sample_vectors
 from pipelines.cleaning.survivors import Removal
 from pipelines.cleaning.union_find import components
 
-_SAMPLE_DOCUMENTS = 10_000
+SAMPLE_DOCUMENTS = 10_000
 # Two texts with half of their pairs of characters in common have some 5-grams in common too; two texts on one topic
 # hardly any. It takes away nearly all candidates before a text is read.
 _LEAST_AGREEMENT = 0.1
@@ -70,7 +70,7 @@ def _near_pairs(
     shards: Sequence[Shard], documents: int, semantic: SemanticConfig, config: CleanConfig, layout: Layout
 ) -> list[np.ndarray]:
     """(n_pairs, 2) document numbers, found cell by cell on the cluster."""
-    sample = sample_vectors(shards, documents, _SAMPLE_DOCUMENTS, layout, config.workers)
+    sample = sample_vectors(shards, documents, SAMPLE_DOCUMENTS, layout, config.workers)
     if len(sample) < 2:
         return []
     directions = principal_components(sample, semantic.dimensions)
@@ -130,14 +130,18 @@ class PairsInCell:
         table = table.take(store.order_of(table["key"]))  # an order that no file has a part in
         vectors = store.matrix(table["vector"], "<f2", self.directions.shape[1]).astype(np.float32)
         sketches = store.matrix(table["sketch"], "u1", SKETCH_SIZE)
-        least = self.config.similarity - _HALF_ERROR
-        found = [np.zeros((0, 2), dtype=np.int64)]
-        for part in split_cell(vectors @ self.directions.T, self.config.cell_documents, self.seed):
-            found.append(part[near_pairs(vectors[part], self.directions, least)])
-        pairs = np.concatenate(found)
+        pairs = pairs_in_cell(vectors, self.directions, self.config, self.seed)
         if self.config.pairs:
             pairs = pairs[sketch_agreement(sketches, pairs) >= _LEAST_AGREEMENT]
         return table["number"].to_numpy()[pairs]
+
+
+def pairs_in_cell(vectors: np.ndarray, directions: np.ndarray, config: SemanticConfig, seed: int) -> np.ndarray:
+    """(n_pairs, 2) places of near (n, dim) float32 vectors of one cell, which is split where it is too large."""
+    found = [np.zeros((0, 2), dtype=np.int64)]
+    for part in split_cell(vectors @ directions.T, config.cell_documents, seed):
+        found.append(part[near_pairs(vectors[part], directions, config.similarity - _HALF_ERROR)])
+    return np.concatenate(found)
 
 
 @dataclass(frozen=True)
