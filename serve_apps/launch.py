@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.engines.model_folders import find_model
+from actors.engines.select import check_options
 from danlu import errors
 from danlu.config import Settings, apply_override, validate
 from danlu.errors import ConfigError, DanluError, ResourceError, RunError
@@ -52,8 +53,10 @@ def app_specs(config: ServeConfig) -> list[AppSpec]:
     """Every Serve application that a config means: one for each model, the gateway, and the apps it lists.
 
     Raises:
-        ConfigError: the settings of an app are wrong.
+        ConfigError: the settings of an app, or the options of a model's engine, are wrong.
     """
+    for model in config.models:
+        _check_engine(model)
     gateway = {
         "models": [model.name for model in config.models],
         "embeddings": [model.name for model in config.embeddings],
@@ -113,6 +116,7 @@ def start_apps(config: ServeConfig, progress: Progress | None = None) -> list[st
     from ray import serve
 
     config, progress = _checked(config), progress or Progress()
+    specs = app_specs(config)
     logging.getLogger("ray.serve").setLevel(logging.WARNING)  # the progress line says the same, shorter
     if serve.status().proxies:
         raise ResourceError(
@@ -120,7 +124,6 @@ def start_apps(config: ServeConfig, progress: Progress | None = None) -> list[st
         )
     require_free_port(config.host, config.port)
     _require_room(config)
-    specs = app_specs(config)
     try:
         targets = [serve.RunTarget(s.build(), s.name, s.route_prefix, dict(_LOGGING)) for s in specs]
         serve.start(
@@ -249,6 +252,14 @@ def _require_room(config: ServeConfig) -> None:
 
 def _model_spec(name: str, module: str, model: Settings) -> AppSpec:
     return AppSpec(name, None, f"{module}:build", model.model_dump())
+
+
+def _check_engine(model: ModelSettings) -> None:
+    """Options are checked before anything starts: a replica would say the same a minute later."""
+    try:
+        check_options(model.engine, model.options)
+    except ConfigError as error:
+        raise ConfigError(f"in options of the model {model.name}:\n{error.what}", rule=error.rule) from None
 
 
 def _app_spec(name: AppName, config: ServeConfig) -> AppSpec:

@@ -3,40 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from actors.engines.model_files import context_length, end_tokens, read_config, vocabulary_size
 from actors.engines.openvino_folder import openvino_folder
 from actors.engines.protocol import SamplingParams
+from actors.engines.settings import OpenVinoSettings
 from actors.engines.signal_stack import kept_signal_stack
 from actors.engines.step_engine import StepEngine
 from actors.engines.step_model import NewTokens
 from actors.engines.tokenizer import ModelTokenizer
+from danlu.config import validate
 from danlu.errors import ConfigError
 
 _BLOCK_TOKENS = 32  # tokens per block of the CPU plugin's paged KV cache
-
-
-@dataclass(frozen=True)
-class OpenVinoSettings:
-    """How the engine uses the machine.
-
-    Attributes:
-        threads: CPU threads; 0 takes every core.
-        precision: of activations and the KV cache; `auto` lets OpenVINO take bf16 and an INT8 cache where the
-            processor has them, `fp32` computes as transformers does.
-        sequences: how many requests are decoded together; more wait.
-        kv_cache_gib: upper limit of the KV cache; less is taken when `sequences` full contexts need less.
-        prefix_cache: keep the KV cache of finished requests for prompts that begin alike.
-    """
-
-    threads: int = 0
-    precision: Literal["auto", "fp32"] = "auto"
-    sequences: int = 32
-    kv_cache_gib: float = 1.0
-    prefix_cache: bool = True
 
 
 class OpenVinoEngine(StepEngine):
@@ -50,13 +31,13 @@ class OpenVinoEngine(StepEngine):
     Raises:
         NotAvailableError: the architecture can't be converted.
         InputError: the folder is no model.
-        ConfigError: the KV cache would not hold one sequence.
+        ConfigError: a setting is wrong, or the KV cache would not hold one sequence.
     """
 
     def __init__(self, path: str | Path, name: str = "", **settings: Any) -> None:
         folder = Path(path)
         config = read_config(folder)
-        model = OpenVinoModel(folder, config, OpenVinoSettings(**settings))
+        model = OpenVinoModel(folder, config, validate(OpenVinoSettings, settings))
         tokenizer = ModelTokenizer(folder, vocabulary_size(config))
         super().__init__(name or Path(path).name, model, tokenizer, model.context_length)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import importlib.util
 from collections.abc import Mapping
@@ -11,15 +10,22 @@ from typing import Any, Literal, cast, get_args
 
 from actors.engines.model_folders import Hardware, ModelFolders, find_hardware, find_model
 from actors.engines.protocol import Engine
+from actors.engines.settings import OpenVinoSettings, TensorRtSettings, TransformersSettings
+from danlu.config import Settings, validate
 from danlu.errors import ConfigError, NotAvailableError
 
 EngineName = Literal["tensorrt_llm", "openvino", "transformers"]
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)
-# Module, engine class, settings class; imported when the engine is made.
-_CLASSES: dict[EngineName, tuple[str, str, str]] = {
-    "tensorrt_llm": ("actors.engines.tensorrt_llm", "TensorRtLlmEngine", "TensorRtSettings"),
-    "openvino": ("actors.engines.openvino_engine", "OpenVinoEngine", "OpenVinoSettings"),
-    "transformers": ("actors.engines.transformers_engine", "TransformersEngine", "TransformersSettings"),
+# Module and class; imported when the engine is made.
+_CLASSES: dict[EngineName, tuple[str, str]] = {
+    "tensorrt_llm": ("actors.engines.tensorrt_llm", "TensorRtLlmEngine"),
+    "openvino": ("actors.engines.openvino_engine", "OpenVinoEngine"),
+    "transformers": ("actors.engines.transformers_engine", "TransformersEngine"),
+}
+_SETTINGS: dict[EngineName, type[Settings]] = {
+    "tensorrt_llm": TensorRtSettings,
+    "openvino": OpenVinoSettings,
+    "transformers": TransformersSettings,
 }
 _PACKAGES: dict[EngineName, str] = {
     "tensorrt_llm": "tensorrt_llm",
@@ -61,6 +67,38 @@ def choose_engine(
     raise NotAvailableError("no engine can serve this model here", rule="; ".join(reasons), fix="see `danlu doctor`")
 
 
+def check_options(engine: str, options: Mapping[str, Any]) -> None:
+    """Refuse options that an engine does not have, or values that they can't have.
+
+    Args:
+        engine: `auto` or an engine's name. What `auto` means is decided where the model is loaded, so one engine that
+            takes the options is enough.
+
+    Raises:
+        ConfigError: names the option, its value and the rule.
+    """
+    problems = {name: _problem(name, options) for name in ENGINES if engine in (name, "auto")}
+    found = [problem for problem in problems.values() if problem is not None]
+    if len(found) < len(problems):
+        return
+    # A wrong value says more than that another engine does not have the option.
+    telling = [problem for problem in found if not problem.rule] or found
+    raise ConfigError(telling[0].what, rule="; ".join(problem.rule for problem in telling if problem.rule))
+
+
+def _problem(name: EngineName, options: Mapping[str, Any]) -> ConfigError | None:
+    """Why an engine does not take the options; has a rule only when it does not have one of them."""
+    known = _SETTINGS[name].model_fields
+    if unknown := sorted(options.keys() - known.keys()):
+        rule = f"engine {name} knows {', '.join(known)}"
+        return ConfigError(f"engine option {unknown[0]} is {options[unknown[0]]!r}", rule=rule)
+    try:
+        validate(_SETTINGS[name], dict(options))
+    except ConfigError as error:
+        return ConfigError("\n".join(f"engine option {problem}" for problem in error.what.splitlines()))
+    return None
+
+
 def create_engine(path: str | Path, engine: str = "auto", **options: Any) -> Engine:
     """The engine that serves what lies in `path`; not started yet.
 
@@ -72,16 +110,13 @@ def create_engine(path: str | Path, engine: str = "auto", **options: Any) -> Eng
     Raises:
         InputError: no model lies there.
         NotAvailableError: the engine can't be used here, with the reason.
-        ConfigError: an option that the engine does not have.
+        ConfigError: an option that the engine does not have, or a value that it can't have.
     """
     model = find_model(path)
     name, _ = explain_choice(model, engine)
-    module_name, engine_class, settings_class = _CLASSES[name]
+    check_options(name, {key: value for key, value in options.items() if key != "name"})
+    module_name, engine_class = _CLASSES[name]
     module = importlib.import_module(module_name)
-    known = ["name", *(field.name for field in dataclasses.fields(getattr(module, settings_class)))]
-    if unknown := sorted(set(options) - set(known)):
-        rule = f"engine {name} knows {', '.join(known)}"
-        raise ConfigError(f"engine option {unknown[0]} is {options[unknown[0]]!r}", rule=rule)
     folder = model.openvino or model.checkpoint if name == "openvino" else model.checkpoint
     built: Engine = getattr(module, engine_class)(folder, **{"name": Path(path).name, **options})
     return built

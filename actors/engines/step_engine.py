@@ -17,8 +17,6 @@ from actors.engines.tokenizer import ModelTokenizer
 from actors.engines.worker import Abort, Event, Stop, Submit, Worker
 from danlu.errors import InputError, RunError
 
-# Shorter prompts are tokenized on the event loop: a hop to a thread takes longer than the work (0.1 ms).
-_INLINE_CHARACTERS = 2000
 _NOT_STARTED = "it has not been started"
 
 
@@ -62,7 +60,7 @@ class StepEngine:
     async def generate(self, request: GenerationRequest) -> AsyncIterator[Delta]:
         """Stream the answer; see `Engine.generate`."""
         check_sampling(request.sampling)
-        prompt_ids = await self._encode(request.prompt)
+        prompt_ids = await self.tokenizer.encode_beside(request.prompt)
         check_length(request, len(prompt_ids), self.context_length)
         self._check_up()
         if request.id in self._open:
@@ -99,11 +97,6 @@ class StepEngine:
         self._down = self._down or "it has been shut down"
         self._worker.submit(Stop())
         await asyncio.wrap_future(self._worker.finished)
-
-    async def _encode(self, prompt: str) -> list[int]:
-        if len(prompt) <= _INLINE_CHARACTERS:
-            return self.tokenizer.encode(prompt)
-        return await asyncio.to_thread(self.tokenizer.encode, prompt)
 
     def _check_up(self) -> None:
         if self._down:

@@ -1,7 +1,8 @@
 """The GPU engine: TensorRT-LLM's LLM API in this process.
 
 Written against the documented signatures of the 1.2 line, and not run on hardware yet: the package can't be
-installed or imported without its CUDA image. A test binds every call to those signatures.
+installed or imported without its CUDA image. A test binds every call to those signatures. Where the package does not
+import in danlu's own environment, there is no way round yet: a `trtllm-serve` child process is planned for that.
 
 Does not guarantee: anything about later versions; calls use keywords only, so a renamed one fails at once.
 """
@@ -13,39 +14,24 @@ import importlib
 import importlib.util
 import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from actors.engines.admission import check_length, check_sampling
 from actors.engines.model_files import context_length, read_config, vocabulary_size
 from actors.engines.protocol import Delta, EngineStats, FinishReason, GenerationRequest, Message, SamplingParams
+from actors.engines.settings import TensorRtSettings
 from actors.engines.tokenizer import ModelTokenizer
+from danlu.config import validate
 from danlu.errors import InputError, NotAvailableError, RunError
 
 _BUNDLE_S = 0.015
 _FINISH: dict[str, FinishReason] = {"stop": "stop", "length": "length", "cancelled": "abort", "timeout": "abort"}
 _INSTALL = (
     "on Linux with a CUDA GPU and Python 3.12: pip install 'danlu[tensorrt]' "
-    "(NVIDIA's image for TensorRT-LLM has it), or serve with engine=transformers"
+    "(NVIDIA's image for TensorRT-LLM has it), or serve with engine=transformers. "
+    "It runs in danlu's own process only: a trtllm-serve child process is not there yet"
 )
-
-
-@dataclass(frozen=True)
-class TensorRtSettings:
-    """How the engine uses the GPUs.
-
-    Attributes:
-        tensor_parallel: GPUs that share every layer.
-        pipeline_parallel: groups of GPUs that hold consecutive layers.
-        sequences: largest batch.
-        kv_cache_share: share of the free GPU memory that the KV cache takes.
-    """
-
-    tensor_parallel: int = 1
-    pipeline_parallel: int = 1
-    sequences: int = 256
-    kv_cache_share: float = 0.9
 
 
 def unavailable_reason() -> str:
@@ -64,6 +50,7 @@ class TensorRtLlmEngine:
     Raises:
         NotAvailableError: TensorRT-LLM does not import here.
         InputError: the folder is no model.
+        ConfigError: a setting is wrong.
     """
 
     def __init__(self, path: str | Path, name: str = "", **settings: Any) -> None:
@@ -74,7 +61,7 @@ class TensorRtLlmEngine:
         config = read_config(self._folder)
         self.context_length = context_length(config)
         self.tokenizer = ModelTokenizer(self._folder, vocabulary_size(config))
-        self._settings = TensorRtSettings(**settings)
+        self._settings = validate(TensorRtSettings, settings)
         self._llm: Any = None
         self._open: dict[str, Any] = {}  # request id -> TensorRT-LLM's RequestOutput
         self._prompt_tokens = 0
@@ -92,7 +79,7 @@ class TensorRtLlmEngine:
     async def generate(self, request: GenerationRequest) -> AsyncIterator[Delta]:
         """Stream the answer; see `Engine.generate`."""
         check_sampling(request.sampling)
-        prompt_ids = self.tokenizer.encode(request.prompt)
+        prompt_ids = await self.tokenizer.encode_beside(request.prompt)
         check_length(request, len(prompt_ids), self.context_length)
         await self.health()
         if request.id in self._open:

@@ -14,25 +14,12 @@ from typing import Any, Literal
 
 from actors.engines.model_files import context_length, end_tokens, read_config, vocabulary_size
 from actors.engines.protocol import SamplingParams
+from actors.engines.settings import TransformersSettings
 from actors.engines.step_engine import StepEngine
 from actors.engines.step_model import NewTokens
 from actors.engines.tokenizer import ModelTokenizer
+from danlu.config import validate
 from danlu.errors import InputError, NotAvailableError
-
-
-@dataclass(frozen=True)
-class TransformersSettings:
-    """How the engine uses the machine.
-
-    Attributes:
-        device: `auto` takes CUDA where there is a device.
-        dtype: of weights and activations; `auto` is the checkpoint's own.
-        threads: CPU threads of torch; 0 leaves torch's default.
-    """
-
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    threads: int = 0
 
 
 class TransformersEngine(StepEngine):
@@ -45,12 +32,13 @@ class TransformersEngine(StepEngine):
 
     Raises:
         InputError: the folder is no model.
+        ConfigError: a setting is wrong.
     """
 
     def __init__(self, path: str | Path, name: str = "", **settings: Any) -> None:
         folder = Path(path)
         config = read_config(folder)
-        model = TransformersModel(folder, config, TransformersSettings(**settings))
+        model = TransformersModel(folder, config, validate(TransformersSettings, settings))
         tokenizer = ModelTokenizer(folder, vocabulary_size(config))
         super().__init__(name or folder.name, model, tokenizer, context_length(config))
 

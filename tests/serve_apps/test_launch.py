@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -75,6 +75,15 @@ def client(ray_local: None, run: Path, embedder: Path, port: int) -> Iterator[op
 
 
 # What ends a start comes first: the tests after it share one that runs.
+
+
+@pytest.mark.parametrize("start", [app_specs, to_deploy_config, start_apps])
+def test_engine_options_are_checked_before_anything_starts(run: Path, port: int, start: Callable[..., object]) -> None:
+    config = config_for_folder(str(run), ["options.precision=fp16", f"port={port}"])
+    with pytest.raises(
+        ConfigError, match=r"options of the model tiny:\nengine option precision is 'fp16': input should"
+    ):
+        start(config)
 
 
 def test_taken_port(ray_local: None, run: Path) -> None:

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from actors.engines.model_folders import Hardware, ModelFolders, find_hardware, find_model
+from actors.engines.openvino_engine import OpenVinoEngine
 from actors.engines.openvino_folder import openvino_folder
 from actors.engines.protocol import GenerationRequest, SamplingParams
-from actors.engines.select import choose_engine, create_engine, engine_availability
+from actors.engines.select import check_options, choose_engine, create_engine, engine_availability
+from actors.engines.transformers_engine import TransformersEngine
 from danlu.errors import ConfigError, InputError, NotAvailableError
 
 HERE = Path("model")
@@ -113,6 +115,66 @@ def test_the_engine_made_of_a_path_answers(engine: str, checkpoint: Path) -> Non
 def test_an_option_that_the_engine_does_not_have_is_refused(checkpoint: Path) -> None:
     with pytest.raises(ConfigError, match=r"engine option thread is 1.*threads"):
         create_engine(checkpoint, thread=1)
+
+
+@pytest.mark.parametrize(
+    ("engine", "options", "problem"),
+    [
+        ("openvino", {"precision": "fp16"}, "precision is 'fp16': input should be 'auto' or 'fp32'"),
+        ("openvino", {"kv_cache_gib": "2"}, "kv_cache_gib is '2': input should be a valid number"),
+        ("openvino", {"kv_cache_gib": 0}, "kv_cache_gib is 0: input should be greater than 0"),
+        ("openvino", {"kv_cache_gib": float("inf")}, "kv_cache_gib is inf: input should be a finite number"),
+        ("openvino", {"sequences": 0}, "sequences is 0: input should be greater than or equal to 1"),
+        ("openvino", {"prefix_cache": "yes"}, "prefix_cache is 'yes': input should be a valid boolean"),
+        (
+            "transformers",
+            {"dtype": "fp16"},
+            "dtype is 'fp16': input should be 'auto', 'float32', 'bfloat16' or 'float16'",
+        ),
+        ("transformers", {"device": "gpu"}, "device is 'gpu': input should be 'auto', 'cpu' or 'cuda'"),
+        ("transformers", {"threads": -1}, "threads is -1: input should be greater than or equal to 0"),
+        ("transformers", {"sequences": 2}, "sequences is 2: engine transformers knows device, dtype, threads"),
+        ("tensorrt_llm", {"kv_cache_share": 1.5}, "kv_cache_share is 1.5: input should be less than or equal to 1"),
+        ("tensorrt_llm", {"tensor_parallel": 2.0}, "tensor_parallel is 2.0: input should be a valid integer"),
+        ("auto", {"precision": "fp16"}, "precision is 'fp16': input should be 'auto' or 'fp32'"),
+        ("auto", {"threads": "two"}, "threads is 'two': input should be a valid integer"),
+        ("auto", {"thread": 2}, "thread is 2: engine tensorrt_llm knows"),
+        ("auto", {"thread": 2}, "engine transformers knows device, dtype, threads"),
+        ("openvino", {"name": "x"}, "name is 'x': engine openvino knows"),
+    ],
+)
+def test_options_that_an_engine_can_not_have_are_named(engine: str, options: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        check_options(engine, options)
+    assert str(refusal.value).startswith("engine option ") and problem in str(refusal.value)
+
+
+def test_several_wrong_options_are_named_together() -> None:
+    with pytest.raises(ConfigError, match=r"engine option threads is -1.*\nengine option sequences is 0"):
+        check_options("openvino", {"threads": -1, "sequences": 0})
+
+
+@pytest.mark.parametrize(
+    ("engine", "options"),
+    [
+        ("openvino", {"threads": 2, "precision": "fp32", "sequences": 8, "kv_cache_gib": 2, "prefix_cache": False}),
+        ("transformers", {"device": "cpu", "dtype": "bfloat16"}),
+        ("auto", {"kv_cache_share": 0.5}),
+        ("auto", {"sequences": 1}),
+        ("auto", {}),
+    ],
+)
+def test_options_that_an_engine_has_are_taken(engine: str, options: dict[str, Any]) -> None:
+    check_options(engine, options)
+
+
+def test_a_wrong_value_is_refused_before_the_model_is_loaded(checkpoint: Path) -> None:
+    with pytest.raises(ConfigError, match="engine option sequences is 0"):
+        create_engine(checkpoint, "openvino", name="tiny", sequences=0)
+    with pytest.raises(ConfigError, match="precision is 'fp16'"):
+        OpenVinoEngine(checkpoint, precision="fp16")
+    with pytest.raises(ConfigError, match="dtype is 'fp16'"):
+        TransformersEngine(checkpoint, dtype="fp16")
 
 
 def test_availability_tells_version_or_what_is_missing() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import importlib.machinery
 import inspect
 import sys
+import threading
 import types
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -222,6 +223,21 @@ def test_prompts_are_checked(library: StandIn, checkpoint: Path, ask: Callable[.
         ask(TensorRtLlmEngine(checkpoint), request(max_tokens=256))
 
 
+def test_long_prompts_are_tokenized_beside_the_event_loop(
+    library: StandIn, checkpoint: Path, ask: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, threads = TensorRtLlmEngine(checkpoint), dict[str, bool]()
+
+    def encode(prompt: str) -> list[int]:
+        threads[prompt] = threading.current_thread() is threading.main_thread()
+        return [1]
+
+    monkeypatch.setattr(engine.tokenizer, "encode", encode)
+    long = "云" * 5000
+    ask(engine, GenerationRequest("a", long, SamplingParams(7)), GenerationRequest("b", "云", SamplingParams(7)))
+    assert threads == {long: False, "云": True}
+
+
 def test_it_serves_only_after_the_start(library: StandIn, checkpoint: Path) -> None:
     engine: Engine = TensorRtLlmEngine(checkpoint)
     with pytest.raises(RunError, match="not been started"):
@@ -235,5 +251,6 @@ def test_the_table_refuses_what_is_not_documented(library: StandIn) -> None:
 
 @pytest.mark.skipif(not tensorrt_llm.unavailable_reason(), reason="tensorrt_llm is installed")
 def test_without_the_package_it_says_what_to_install(checkpoint: Path) -> None:
-    with pytest.raises(NotAvailableError, match=r"tensorrt_llm is not installed[\s\S]*danlu\[tensorrt\]"):
+    with pytest.raises(NotAvailableError, match=r"tensorrt_llm is not installed[\s\S]*danlu\[tensorrt\]") as refusal:
         TensorRtLlmEngine(checkpoint)
+    assert "a trtllm-serve child process is not there yet" in str(refusal.value)

@@ -1,0 +1,53 @@
+"""What each engine can be told about the machine. No library is imported for it, so it is checked before a start."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from danlu.config import Settings
+
+
+class OpenVinoSettings(Settings):
+    """The CPU engine's settings."""
+
+    threads: int = Field(default=0, ge=0, description="CPU threads; 0 takes every core")
+    precision: Literal["auto", "fp32"] = Field(
+        default="auto",
+        description="of activations and the KV cache; auto lets OpenVINO take bf16 and an INT8 cache where the "
+        "processor has them, fp32 computes as transformers does",
+    )
+    sequences: int = Field(default=32, ge=1, description="requests that are decoded together; more wait")
+    kv_cache_gib: float = Field(
+        default=1.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="upper limit of the KV cache, GiB; less is taken when `sequences` full contexts need less",
+    )
+    prefix_cache: bool = Field(
+        default=True, description="keep the KV cache of finished requests for prompts that begin alike"
+    )
+
+
+class TransformersSettings(Settings):
+    """The reference engine's settings."""
+
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="auto takes CUDA where there is a device"
+    )
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        default="auto", description="of weights and activations; auto is the checkpoint's own"
+    )
+    threads: int = Field(default=0, ge=0, description="CPU threads of torch; 0 leaves torch's default")
+
+
+class TensorRtSettings(Settings):
+    """The GPU engine's settings."""
+
+    tensor_parallel: int = Field(default=1, ge=1, description="GPUs that share every layer")
+    pipeline_parallel: int = Field(default=1, ge=1, description="groups of GPUs that hold consecutive layers")
+    sequences: int = Field(default=256, ge=1, description="largest batch")
+    kv_cache_share: float = Field(
+        default=0.9, gt=0, le=1, description="share of the free GPU memory that the KV cache takes"
+    )
