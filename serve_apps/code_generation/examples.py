@@ -111,10 +111,10 @@ def _short(text: str) -> str:
 
 
 def _following(text: str, start: int, end: int) -> str:
-    """What stands behind a call on its line; behind a doctest, what stands on the next line."""
+    """What stands behind a call on its line; behind a doctest that fills its line, what stands on the next one."""
     line, _, rest = text[end : end + MOST_CHARACTERS].partition("\n")
-    doctest = text[:start].rstrip(" ").endswith(">>>")
-    return rest.partition("\n")[0] if doctest and rest else line
+    doctest = not line.strip() and text[:start].rstrip(" ").endswith(">>>")
+    return rest.partition("\n")[0] if doctest else line
 
 
 def _after_connector(rest: str) -> str:
