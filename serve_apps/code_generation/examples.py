@@ -72,9 +72,16 @@ def parse_expected(expected: Any) -> Any:
     Raises:
         ValueError: the text can't be read, or the value is out of bounds.
     """
-    value = parse_literal(_short(expected)) if isinstance(expected, str) else expected
-    check_plain(value)
+    check_plain(value := _literal(_short(expected)) if isinstance(expected, str) else expected)
     return value
+
+
+def _literal(text: str) -> Any:
+    try:
+        return parse_literal(text)
+    except ValueError as error:
+        advice = "text is read as a Python literal, so write a string with its quotes"
+        raise ValueError(f"{error}: {advice}") from None
 
 
 def parse_example(call: str, expected: Any) -> Example:
