@@ -72,9 +72,16 @@ def parse_expected(expected: Any) -> Any:
     Raises:
         ValueError: the text can't be read, or the value is out of bounds.
     """
-    value = parse_literal(_short(expected)) if isinstance(expected, str) else expected
-    check_plain(value)
+    check_plain(value := _literal(_short(expected)) if isinstance(expected, str) else expected)
     return value
+
+
+def _literal(text: str) -> Any:
+    try:
+        return parse_literal(text)
+    except ValueError as error:
+        advice = "text is read as a Python literal, so write a string with its quotes"
+        raise ValueError(f"{error}: {advice}") from None
 
 
 def parse_example(call: str, expected: Any) -> Example:
@@ -111,10 +118,10 @@ def _short(text: str) -> str:
 
 
 def _following(text: str, start: int, end: int) -> str:
-    """What stands behind a call on its line; behind a doctest, what stands on the next line."""
+    """What stands behind a call on its line; behind a doctest that fills its line, what stands on the next one."""
     line, _, rest = text[end : end + MOST_CHARACTERS].partition("\n")
-    doctest = text[:start].rstrip(" ").endswith(">>>")
-    return rest.partition("\n")[0] if doctest and rest else line
+    doctest = not line.strip() and text[:start].rstrip(" ").endswith(">>>")
+    return rest.partition("\n")[0] if doctest else line
 
 
 def _after_connector(rest: str) -> str:

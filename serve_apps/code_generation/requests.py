@@ -71,6 +71,4 @@ def _read(param: str, read: Callable[[Any], ReadT], value: Any) -> ReadT:
     try:
         return read(value)
     except ValueError as error:
-        advice = ": text is read as a Python literal, so write a string with its quotes"
-        quotes = advice if read is parse_expected and isinstance(value, str) else ""
-        raise ApiError(400, f"{param}: {error}{quotes}", param=param) from None
+        raise ApiError(400, f"{param}: {error}", param=param) from None

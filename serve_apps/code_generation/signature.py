@@ -13,7 +13,7 @@ from pydantic import Field
 
 from actors.sandbox import parse_literal
 from danlu.config import Settings
-from serve_apps.code_generation.plain import check_depth
+from serve_apps.code_generation.plain import check_depth, check_plain
 
 _DEFINITION = re.compile(r"^[ \t]*def\s+\w+\s*\(.{0,2000}?\)\s*+(?:->[^:\n]{1,200}+)?:", re.DOTALL | re.MULTILINE)
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*+"
@@ -34,11 +34,14 @@ class Parameter(Settings):
     )
 
     def default_values(self) -> list[Any]:
-        """The default value where it is a literal, else nothing."""
+        """The default value where it is a plain one, else nothing."""
+        if not self.default:
+            return []
         try:
-            return [parse_literal(self.default)] if self.default else []
+            check_plain(value := parse_literal(self.default))
         except ValueError:
             return []
+        return [value]
 
 
 class Signature(Settings):

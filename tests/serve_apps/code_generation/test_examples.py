@@ -57,6 +57,7 @@ def test_expected_values_are_literals_as_text_or_plain_json() -> None:
         ("例如f(1)返回2", ["f(1) == 2"]),
         ("f(1) returns None. f(2): 3.", ["f(1) == None"]),
         (">>> f(1)\nNone", ["f(1) == None"]),
+        (">>> f(1) == 'a'\n>>> f(2) == 'b'\n", ["f(1) == 'a'", "f(2) == 'b'"]),
         ("f(1) == 10:30", []),
     ],
 )

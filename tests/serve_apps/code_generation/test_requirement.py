@@ -41,8 +41,9 @@ def test_examples_must_call_the_wanted_function() -> None:
 
 
 def test_a_default_stands_for_what_an_example_leaves_out() -> None:
-    read = read_requirement("x", parse_signature("f(a, b=2, *, c=max)"), [parse_example(f"f({n})", 0) for n in (1, 3)])
-    assert [read.argument_values(place) for place in range(3)] == [[1, 3], [2, 2], []]
+    wanted = parse_signature("f(a, b=2, *, c=max, d=...)")
+    read = read_requirement("x", wanted, [parse_example(f"f({n})", 0) for n in (1, 3)])
+    assert [read.argument_values(place) for place in range(4)] == [[1, 3], [2, 2], [], []]
     read = read_requirement(
         "x", parse_signature("f(a, b=2)"), [parse_example("f(1)", 0), parse_example("f(1, b=5)", 0)]
     )
