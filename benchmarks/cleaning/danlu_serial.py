@@ -18,10 +18,10 @@ from typing import Any
 from danlu.config import load_config
 from danlu.progress import Progress
 from danlu.run_directory import RunDirectory
-from pipelines.cleaning import job
+from pipelines.cleaning import exchange, job
 from pipelines.cleaning.config import CleanConfig
 from pipelines.cleaning.spread import Work
-from pipelines.cleaning.stages import duplicates, judge, output, read, semantic, vectors
+from pipelines.cleaning.stages import judge, near, output, read, semantic, vectors
 
 
 def run_serially(settings: Sequence[str]) -> float:
@@ -33,7 +33,7 @@ def run_serially(settings: Sequence[str]) -> float:
     def spread_actors(actor: type, arguments: Sequence[Any], items: Sequence[Any], *rest: object) -> Iterator[Any]:
         yield from map(actor(*arguments), items)
 
-    for module in (read, judge, duplicates, semantic, output):
+    for module in (read, judge, exchange, near, vectors, semantic, output):
         module.spread = spread  # type: ignore[attr-defined]
     vectors.spread_actors = spread_actors  # type: ignore[assignment]
     vectors.cluster_workers = lambda workers: 1
