@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-import fsspec
 import yaml
 
 from danlu.errors import InputError
+from danlu.filesystems import filesystem_of
 
 LEAST_SEEDS = 2
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -20,7 +20,7 @@ def read_seeds(uri: str) -> dict[str, list[str]]:
     Raises:
         InputError: no such file, or not at least two domains with at least two texts each.
     """
-    filesystem, path = fsspec.core.url_to_fs(uri)
+    filesystem, path = filesystem_of(uri, "domain seeds")
     if not filesystem.isfile(path):
         raise InputError(f"domain seeds {uri!r}", rule="no such file", fix="give a YAML file {domain: [texts]}")
     try:
