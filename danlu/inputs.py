@@ -58,7 +58,8 @@ def require_finished(location: str, artifacts: Sequence[str], key: str = "input"
     if read_report(run) is None:
         rule, fix = "that run is not finished", "the same command finishes it"
     else:
-        rule, fix = "that run did not hold its own checks", "its report.html names them; the same command tries again"
+        rule = "that run did not hold its own checks, so it does not count as finished"
+        fix = "its report.html names them; a copy of the artifact outside of the run can be used all the same"
     raise InputError(f"{key} is {location!r}", rule=rule, fix=fix)
 
 

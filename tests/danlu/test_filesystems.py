@@ -28,7 +28,7 @@ def test_a_missing_library_is_named_with_its_command(uri: str, package: str) -> 
 
 
 def test_an_unknown_kind_of_storage_is_named() -> None:
-    with pytest.raises(InputError, match="input is 'foo://x'.*foo"):
+    with pytest.raises(InputError, match=r"input is 'foo://x'.*foo"):
         find_files("foo://x", [".jsonl"])
     with pytest.raises(InputError, match="output is 'foo://x'"):
         RunDirectory.open("trial", JobConfig(output="foo://x"), [])
