@@ -37,10 +37,11 @@ def describe_run(folder: str, lineage: Lineage | None) -> list[str]:
     if len(lineage.inputs) > _SHOWN_INPUTS:
         lines.append(f"  ... and {len(lineage.inputs) - _SHOWN_INPUTS} more inputs")
     report = read_report(folder)
-    return [*lines, *(["  not finished"] if report is None else _describe_report(report))]
+    return [*lines, *(["  not finished"] if report is None else describe_report(report))]
 
 
-def _describe_report(report: Report) -> list[str]:
+def describe_report(report: Report) -> list[str]:
+    """Its first figures, the checks that did not hold, and what was dropped for which reason."""
     figures = [f"{name}={value}" for name, value in report.figures.items()]
     lines = [f"  {', '.join(figures[:_SHOWN_FIGURES])}"] if figures else []
     lines += [f"  ✗ {check.name}  {check.detail}".rstrip() for check in report.checks if not check.held]
