@@ -1,9 +1,11 @@
 # Five commands: setup, demo, test, check, bench. All of them set up first, once.
-PYTHON ?= $(shell scripts/find_python.sh)
+# PYTHON=python3.12 names the Python of .venv; without it the first one that fits is taken, and any .venv is kept.
+PYTHON ?=
 DANLU  := .venv/bin/danlu
 READY  := .venv/.ready
+OTHER  := $(if $(PYTHON),$(shell scripts/venv_fits.sh "$(PYTHON)" || echo another-python))
 
-.PHONY: help setup demo serve test test-all check bench clean
+.PHONY: help setup demo serve test test-all check bench clean another-python
 
 help:
 	@echo "make demo    the whole chain on example material, about five minutes"
@@ -13,8 +15,10 @@ help:
 
 setup: $(READY)
 
-$(READY): pyproject.toml constraints.txt scripts/setup.sh
+$(READY): pyproject.toml constraints.txt scripts/setup.sh $(OTHER)
 	@scripts/setup.sh "$(PYTHON)"
+
+another-python:
 
 demo: $(READY)
 	@$(DANLU) demo $(ARGS)
@@ -38,4 +42,4 @@ bench: $(READY)
 	@.venv/bin/python -m benchmarks
 
 clean:
-	rm -rf .venv build runs
+	rm -rf .venv build

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from pydantic import BaseModel
 
 from cluster.interrupts import terminable
 from cluster.jobs import JOBS, Job
-from cluster.schema import key_table
+from cluster.placement import require_placement
+from cluster.schema import key_table, serve_key_table
 from danlu import __version__
 from danlu.config import JobConfig, load_config, to_yaml
 from danlu.errors import ConfigError, DanluError
@@ -61,8 +63,10 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        click.secho("Stopped. The same command goes on from here.", fg="yellow", err=True)
+    except (KeyboardInterrupt, click.Abort) as stop:
+        if isinstance(stop.__cause__, EOFError):  # click takes the unexpected end of any file for Ctrl-D
+            raise stop.__cause__ from None
+        click.secho(farewell(sys.argv[1:]), fg="yellow", err=True)
         sys.exit(INTERRUPTED_EXIT_CODE)
     except DanluError as error:
         # Ray wraps what a worker raised; the cause is what the user should read.
@@ -71,6 +75,12 @@ def main() -> None:
         click.secho("Error: ", fg="red", bold=True, nl=False, err=True)
         click.echo(str(shown), err=True)
         sys.exit(shown.exit_code)
+
+
+def farewell(arguments: list[str]) -> str:
+    """What is said at Ctrl-C: with --fresh the same command would begin anew instead of going on."""
+    same = "The same command without --fresh" if "--fresh" in arguments else "The same command"
+    return f"Stopped. {same} goes on from here."
 
 
 def _job_command(job: Job) -> click.Command:
@@ -97,6 +107,7 @@ def _job_command(job: Job) -> click.Command:
         elif head is not None:
             from cluster.submit import submit_job
 
+            require_placement(f"danlu {job.name}", uses_ray=True, head=head, ray_address=ray_address, cpus=cpus)
             submit_job(job.name, config, head, fresh=fresh)
         else:
             from cluster.runner import run_job
@@ -104,7 +115,13 @@ def _job_command(job: Job) -> click.Command:
             report = run_job(job, config, Progress(), fresh=fresh, ray_address=ray_address, cpus=cpus)
             _conclude(report)
 
-    return _LazyHelp(job.name, callback=command, params=_parameters(command), help=job.summary, keys=job.config_class)
+    return _LazyHelp(
+        job.name,
+        callback=command,
+        params=_parameters(command),
+        help=job.summary,
+        keys=lambda: key_table(job.config_class()),
+    )
 
 
 def _print_plan(job: Job, config: JobConfig, ray_address: str | None, cpus: int | None) -> None:
@@ -125,12 +142,12 @@ def _print_plan(job: Job, config: JobConfig, ray_address: str | None, cpus: int 
 class _LazyHelp(click.Command):
     """A command whose help ends with the table of its config keys, read only when it is asked for."""
 
-    def __init__(self, name: str, *, keys: Any, **settings: Any) -> None:
+    def __init__(self, name: str, *, keys: Callable[[], list[tuple[str, str, str]]], **settings: Any) -> None:
         super().__init__(name, **settings)
         self._keys = keys
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        rows = [(f"{key}  [{default}]" if default else key, text) for key, default, text in key_table(self._keys())]
+        rows = [(f"{key}  [{default}]" if default else key, text) for key, default, text in self._keys()]
         with formatter.section("Keys  [default]"):
             formatter.write_dl(rows, col_max=42)
 
@@ -142,7 +159,7 @@ def _parameters(function: Any) -> list[click.Parameter]:
 
 def _complete_keys(job: Job) -> Any:
     def complete(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-        keys = [f"{key}=" for key, default, _ in key_table(job.config_class()) if default]
+        keys = [f"{key}=" for key, default, _ in key_table(job.config_class()) if default and "[]" not in key]
         files = [str(p) for p in Path().glob(f"{incomplete}*.yaml")]
         return files + [key for key in keys if key.startswith(incomplete)]
 
@@ -174,7 +191,7 @@ for _job in JOBS.values():
     cli.add_command(_job_command(_job))
 
 
-@cli.command()
+@cli.command(cls=_LazyHelp, keys=serve_key_table)
 @click.argument("arguments", nargs=-1, metavar="[CONFIG.yaml | MODEL-FOLDER] [key=value ...]")
 @click.option("--dry-run", is_flag=True, help="Print the resolved config and stop.")
 @click.option("--deploy-config", is_flag=True, help="Print the config for `serve deploy` and stop.")
@@ -186,6 +203,7 @@ def serve(
     """Serve models and applications over HTTP until Ctrl-C."""
     from cluster.serving import print_deploy_config, resolve_serve_config, serve_until_interrupted
 
+    require_placement("danlu serve", uses_ray=True, ray_address=ray_address, cpus=cpus)
     target, overrides = split_arguments(arguments)
     config = resolve_serve_config(target, overrides)
     if dry_run:
@@ -196,7 +214,7 @@ def serve(
         serve_until_interrupted(config, ray_address=ray_address, cpus=cpus)
 
 
-@cli.command()
+@cli.command(cls=_LazyHelp, keys=lambda: key_table(_config_class("demo")))
 @click.argument("arguments", nargs=-1, metavar="[CONFIG.yaml] [key=value ...]")
 @click.option("--only", metavar="STAGE", help="Run one stage on what the others left.")
 @click.option("--fresh", is_flag=True, help="Remove an earlier demo first.")

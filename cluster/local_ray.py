@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
-from danlu.errors import ResourceError
+from cluster.metrics_targets import announced
+from danlu.errors import ConfigError, ResourceError
 
 # Read by Ray at its first import or start. On a busy desktop, Ray's default niceness of 15 makes workers crawl.
 _ENVIRONMENT = {
@@ -20,6 +22,7 @@ _ENVIRONMENT = {
 }
 
 _PROBE_S = 5.0
+_ADDRESS = re.compile(r"auto|(ray://)?[^/\s]+:\d+")
 
 
 def local_cpus() -> int:
@@ -33,11 +36,18 @@ def ray_session(address: str | None = None, cpus: int | None = None) -> Iterator
     """Join the Ray at `address`, or start one for this process alone; an already initialised Ray is used as it is.
 
     A local Ray takes free ports and a session folder of its own, so two of them do not meet. It ends with this
-    process, also when the process is killed (two of Ray's agents then linger for a minute).
+    process, also when the process is killed (two of Ray's agents then linger for a minute). Prometheus is told of it.
 
     Raises:
+        ConfigError: `address` is none.
         ResourceError: no Ray answers at `address`.
     """
+    if address is not None and not _ADDRESS.fullmatch(address):
+        raise ConfigError(
+            f"--ray-address is {address!r}",
+            rule="it is written auto, host:port or ray://host:port",
+            fix="e.g. --ray-address 10.0.0.5:6379; --on takes the dashboard's http://host:8265",
+        )
     if address is None:
         for name, value in _ENVIRONMENT.items():
             os.environ.setdefault(name, value)
@@ -57,7 +67,8 @@ def ray_session(address: str | None = None, cpus: int | None = None) -> Iterator
     else:
         _join(address)
     try:
-        yield
+        with announced() if address is None else nullcontext():
+            yield
     finally:
         ray.shutdown()
 

@@ -7,7 +7,9 @@ from contextlib import nullcontext
 
 from cluster.jobs import Job
 from cluster.local_ray import ray_session
+from cluster.placement import require_placement
 from danlu.config import JobConfig
+from danlu.lineage import code_version
 from danlu.progress import Progress, duration
 from danlu.report import Report
 from danlu.resources import require_resources
@@ -34,12 +36,14 @@ def run_job(
         DanluError: whatever the user can mend; nothing is lost, the same command continues.
     """
     module = job.module()
+    wanted = module.resources(config)
+    require_placement(f"danlu {job.name}", uses_ray=bool(wanted), ray_address=ray_address, cpus=cpus)
     with RunDirectory.open(job.name, config, module.inputs(config), fresh=fresh) as run:
+        say_other_code(run, progress)
         finished = run.finished()
         if finished is not None:
             progress.say(f"{job.name}: finished earlier, see {run.child('report.html')}")
             return finished
-        wanted = module.resources(config)
         began = time.monotonic()
         with ray_session(ray_address, cpus) if wanted else nullcontext():
             if wanted:
@@ -49,6 +53,12 @@ def run_job(
         run.finish(report)
         progress.say(f"{job.name}: {duration(report.seconds)}, report in {run.child('report.html')}")
         return report
+
+
+def say_other_code(run: RunDirectory, progress: Progress) -> None:
+    """Warn when another version of danlu began the run: its steps may not be what this one would have made."""
+    if run.began_with is not None:
+        progress.say(f"warning: danlu {run.began_with} began this run, not {code_version()}; --fresh starts anew")
 
 
 def _require(name: str, wanted: dict[str, float]) -> None:

@@ -40,13 +40,18 @@ def print_deploy_config(config: ServeConfig) -> None:
 
 
 def serve_until_interrupted(config: ServeConfig, *, ray_address: str | None = None, cpus: int | None = None) -> None:
-    """Start the applications, print their addresses, and wait; Ctrl-C or SIGTERM ends them in order."""
+    """Start the applications, print their addresses, and wait; Ctrl-C or SIGTERM ends them in order.
+
+    Raises:
+        DanluError: see `start_apps`, which leaves nothing of its own running then; nor does it touch what ran before.
+    """
     from serve_apps.launch import start_apps, stop_apps
 
     progress = Progress()
     with ray_session(ray_address, cpus):
+        routes = start_apps(config, progress)
         try:
-            for route in start_apps(config, progress):
+            for route in routes:
                 click.echo(route)
             click.echo("Ctrl-C ends.", err=True)
             while True:

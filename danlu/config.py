@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any, Self, TypeVar, get_args
+from typing import Any, ClassVar, Self, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -14,8 +14,12 @@ from danlu.errors import ConfigError, InputError
 
 
 class Settings(BaseModel):
-    """A block of config keys: unknown keys and wrong types are refused, values never change afterwards."""
+    """A block of config keys: unknown keys and wrong types are refused, values never change afterwards.
 
+    `schema_of` is what `danlu schema` takes for a whole config that is no job's.
+    """
+
+    schema_of: ClassVar[str] = ""
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, validate_default=True)
 
 
@@ -30,6 +34,18 @@ class JobConfig(Settings):
 
 
 ConfigT = TypeVar("ConfigT", bound=Settings)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which a date is a text: no key holds a date, and `output: 2024-12-05` names a folder."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+# PyYAML lets some malformed numbers (`0b_`) through to int(), which then raises a plain ValueError.
+_YAML_ERRORS = (yaml.YAMLError, ValueError)
 
 
 def load_config(
@@ -62,8 +78,8 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     if not file.is_file():
         raise InputError(f"config file {file} does not exist", fix="check the path, or leave the file out")
     try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        values = yaml.load(file.read_text(encoding="utf-8"), _Loader)
+    except _YAML_ERRORS as error:  # text that is not UTF-8 is a ValueError too
         raise InputError(f"config file {file} is not valid YAML", rule=str(error)) from None
     if values is None:
         raise InputError(f"config file {file} is empty", fix="write at least one `key: value`")
@@ -79,8 +95,8 @@ def apply_override(values: dict[str, Any], override: str) -> None:
     if not separator or not all(parts):
         raise ConfigError(f"argument {override!r}", rule="an override is written key=value", fix="e.g. output=runs/a")
     try:
-        value = yaml.safe_load(text) if text else ""
-    except yaml.YAMLError as error:
+        value = yaml.load(text, _Loader) if text else ""
+    except _YAML_ERRORS as error:
         raise ConfigError(f"the value of {key}", rule=f"{text!r} is not valid YAML ({error})") from None
     block = values
     for depth, part in enumerate(parts[:-1], start=1):
@@ -97,9 +113,9 @@ def to_yaml(config: Settings) -> str:
     return yaml.safe_dump(values, allow_unicode=True, sort_keys=False, width=110)
 
 
-def _schema_hint(model: type[BaseModel]) -> str:
-    job = model.__name__.removesuffix("Config").lower()
-    return f"`danlu schema {job}` lists every key" if issubclass(model, JobConfig) else "see the documentation"
+def _schema_hint(model: type[Settings]) -> str:
+    job = model.__name__.removesuffix("Config").lower() if issubclass(model, JobConfig) else model.schema_of
+    return f"`danlu schema {job}` lists every key" if job else ""
 
 
 def _describe(model: type[BaseModel], detail: ErrorDetails) -> str:

@@ -8,6 +8,9 @@ from collections.abc import Iterable, Sequence
 import fsspec
 
 from danlu.errors import InputError
+from danlu.filesystems import filesystem_of
+from danlu.lineage import LINEAGE_FILE
+from danlu.run_directory import is_finished, read_report
 
 
 def find_files(inputs: str | Sequence[str], suffixes: Iterable[str], key: str = "input") -> list[str]:
@@ -28,15 +31,47 @@ def find_files(inputs: str | Sequence[str], suffixes: Iterable[str], key: str = 
     return sorted(set(files))
 
 
-def find_artifact(location: str, name: str) -> str:
-    """The artifact `name` of a run directory, or `location` itself when it already is that artifact."""
-    filesystem, path = fsspec.core.url_to_fs(location)
-    inside = posixpath.join(path, name)
-    return posixpath.join(location, name) if filesystem.exists(inside) else location
+def find_artifact(location: str, name: str, key: str = "input") -> str:
+    """The artifact `name` of a run directory, or `location` itself when it already is that artifact.
+
+    Args:
+        key: the config key that named the location, for messages.
+
+    Raises:
+        InputError: the artifact lies in a run that is not finished, so it may be half of one.
+    """
+    filesystem, path = filesystem_of(location, key)
+    require_finished(location, (name,), key)
+    return posixpath.join(location, name) if filesystem.exists(posixpath.join(path, name)) else location
+
+
+def require_finished(location: str, artifacts: Sequence[str], key: str = "input") -> None:
+    """Raise when `location` is a run directory, or one of its `artifacts`, and that run is not finished.
+
+    Folders that no run made pass.
+
+    Raises:
+        InputError: the run was stopped, or its own checks did not hold.
+    """
+    folder, last = posixpath.split(location.rstrip("/"))
+    run = location if _is_run(location, key) or last not in artifacts else folder or "."
+    if not _is_run(run, key) or is_finished(run):
+        return
+    if read_report(run) is None:
+        rule, fix = "that run is not finished", "the same command finishes it"
+    else:
+        rule = "that run did not hold its own checks, so it does not count as finished"
+        fix = "its report.html names them; a copy of the artifact outside of the run can be used all the same"
+    raise InputError(f"{key} is {location!r}", rule=rule, fix=fix)
+
+
+def _is_run(folder: str, key: str) -> bool:
+    filesystem, path = filesystem_of(folder, key)
+    return bool(filesystem.exists(posixpath.join(path, LINEAGE_FILE)))
 
 
 def _expand(location: str, endings: tuple[str, ...], key: str) -> list[str]:
-    filesystem, path = fsspec.core.url_to_fs(location)
+    filesystem, path = filesystem_of(location, key)
     if any(mark in location for mark in "*?["):
         found = [p for p in filesystem.glob(path) if filesystem.isfile(p) and not _hidden(p, posixpath.dirname(p))]
         if not found:

@@ -10,13 +10,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import fsspec
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from danlu import __version__
-from danlu.errors import InputError
+from danlu.errors import DanluError, InputError
+from danlu.filesystems import filesystem_of
 
 LINEAGE_FILE = "lineage.json"
 _CHUNK_BYTES = 1 << 20
+_CHANGED = "+changes"
 
 
 class InputFile(BaseModel):
@@ -37,8 +39,19 @@ class Lineage(BaseModel):
     parents: list[str]
 
     def same_inputs(self, other: Lineage) -> bool:
-        """Whether both read the same content, wherever the files lay."""
-        return sorted(f.digest for f in self.inputs) == sorted(f.digest for f in other.inputs)
+        """Whether both read the same files in the same order, wherever their common folder lay.
+
+        Names and order count because finished steps are kept by them: a job cuts its work along the list of files.
+        """
+        return self._named_content() == other._named_content()
+
+    def same_code(self, other: Lineage) -> bool:
+        """Whether both surely ran the same code: a checkout with changes is never sure to be the same."""
+        return self.code_version == other.code_version and not self.code_version.endswith(f"{_CHANGED})")
+
+    def _named_content(self) -> list[tuple[str, str]]:
+        names = below_common_folder([file.path for file in self.inputs])
+        return [(name, file.digest) for name, file in zip(names, self.inputs, strict=True)]
 
 
 def trace(job: str, files: Sequence[str]) -> Lineage:
@@ -53,9 +66,20 @@ def trace(job: str, files: Sequence[str]) -> Lineage:
     return Lineage(job=job, created=now, code_version=code_version(), inputs=inputs, parents=parents)
 
 
+def below_common_folder(paths: Sequence[str]) -> list[str]:
+    """Each path without the folders that all of them share: `raw/a/1.txt`, `raw/2.txt` -> `a/1.txt`, `2.txt`."""
+    parts = [path.split("/") for path in paths]
+    shared = 0
+    for folders in zip(*(p[:-1] for p in parts), strict=False):
+        if len(set(folders)) > 1:
+            break
+        shared += 1
+    return ["/".join(p[shared:]) for p in parts]
+
+
 def run_directory_of(path: str) -> str | None:
     """The nearest folder at or above `path` that holds a lineage file, or None."""
-    filesystem, plain = fsspec.core.url_to_fs(path)
+    filesystem, plain = filesystem_of(path, "path")
     folder = plain
     for _ in range(6):
         if filesystem.exists(posixpath.join(folder, LINEAGE_FILE)):
@@ -67,20 +91,39 @@ def run_directory_of(path: str) -> str | None:
 
 
 def read_lineage(run: str) -> Lineage:
-    """The lineage of a run directory; InputError when it has none."""
-    filesystem, path = fsspec.core.url_to_fs(run)
+    """The lineage of a run directory; InputError when it has none, or one that can't be read."""
+    filesystem, path = filesystem_of(run, "run")
     file = posixpath.join(path, LINEAGE_FILE)
     if not filesystem.exists(file):
         raise InputError(f"{run} is no run directory", rule=f"it has no {LINEAGE_FILE}")
-    return Lineage.model_validate_json(filesystem.cat_file(file))
+    try:
+        return Lineage.model_validate_json(filesystem.cat_file(file))
+    except ValidationError:
+        raise InputError(f"{run} is no run directory", rule=f"its {LINEAGE_FILE} can't be read") from None
 
 
-def ancestors(run: str, depth: int = 0) -> Iterator[tuple[int, str, Lineage]]:
-    """(depth, run directory, lineage) of `run` and of all it came from, parents after children."""
-    lineage = read_lineage(run)
+def ancestors(run: str) -> Iterator[tuple[int, str, Lineage | None]]:
+    """(depth, run directory, lineage) of `run` and of all it came from, parents after children.
+
+    The lineage is None for a parent that was removed or can't be read: its own parents are unknown then.
+
+    Raises:
+        InputError: `run` itself is no run directory.
+    """
+    yield from _walk(run, read_lineage(run), 0, ())
+
+
+def _walk(run: str, lineage: Lineage, depth: int, below: tuple[str, ...]) -> Iterator[tuple[int, str, Lineage | None]]:
     yield depth, run, lineage
     for parent in lineage.parents:
-        yield from ancestors(parent, depth + 1)
+        if parent in (run, *below):  # a run that read its own files
+            continue
+        try:
+            known = read_lineage(parent)
+        except DanluError:
+            yield depth + 1, parent, None
+        else:
+            yield from _walk(parent, known, depth + 1, (run, *below))
 
 
 def code_version() -> str:
@@ -96,7 +139,7 @@ def code_version() -> str:
         return __version__
     if commit.returncode != 0:
         return __version__
-    return f"{__version__} ({commit.stdout.strip()}{'+changes' if dirty.stdout.strip() else ''})"
+    return f"{__version__} ({commit.stdout.strip()}{_CHANGED if dirty.stdout.strip() else ''})"
 
 
 def _digest(file: str) -> InputFile:

@@ -6,7 +6,13 @@ Ray exports them with the prefix `ray_`; `Metric.exported` is the name that Prom
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
+
+# Where Prometheus finds what to scrape: a Ray head keeps a file here, and so does each local Ray of ours, by process.
+TARGETS_FOLDER = Path("/tmp/ray")
+TARGETS_NAME = "prom_metrics_service_discovery-{pid}.json"
+TARGETS_PATTERN = "/tmp/ray/prom_metrics_service_discovery*.json"
 
 # Seconds. Time to first token on a CPU is tens of milliseconds, a long answer takes a minute.
 LATENCY_BUCKETS_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0]

@@ -5,32 +5,45 @@ from __future__ import annotations
 import fcntl
 import json
 import posixpath
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
-import fsspec
-import yaml
+from pydantic import ValidationError
 
 from danlu.config import JobConfig, to_yaml
-from danlu.errors import ConfigError, NotAvailableError, ResourceError
+from danlu.continuing import (
+    CONFIG_FILE,
+    STATE_FOLDER,
+    removal_order,
+    require_same_job,
+    require_same_run,
+    require_unused,
+)
+from danlu.errors import ConfigError, InputError, NotAvailableError, ResourceError
+from danlu.filesystems import filesystem_of
 from danlu.lineage import LINEAGE_FILE, Lineage, trace
 from danlu.report import Report
 
-CONFIG_FILE = "config.yaml"
-_STATE = "_state"
+_FINISHED = "run"
+_LOCK = ".lock"
 
 
 class RunDirectory:
     """A job's output folder, locked while the run is open (locally; object stores have no locks).
 
     Steps that are finished leave a marker, so the same command continues where a stopped run ended.
+
+    Attributes:
+        began_with: the code version that began this run, when it is another one than now; else None.
     """
 
     def __init__(self, output: str, job: str) -> None:
         self.job = job
-        self.filesystem, root = fsspec.core.url_to_fs(output)
+        self.filesystem, root = filesystem_of(output, "output")
         self.is_local = "file" in (self.filesystem.protocol if isinstance(self.filesystem.protocol, tuple) else ())
         self.uri = root if self.is_local else output.rstrip("/")
+        self.began_with: str | None = None
         self._root = root
         self._lock: Any = None
 
@@ -40,19 +53,23 @@ class RunDirectory:
 
         Args:
             inputs: the files that the job reads; their content is compared with the stopped run's.
-            fresh: remove what an earlier run left there first.
+            fresh: remove what an earlier run of this job left there first.
 
         Raises:
-            ConfigError: the folder holds a run of another job, other settings or other inputs.
+            ConfigError: the folder holds a run of another job, other settings or other inputs, or no run but files
+                that a run would overwrite or `fresh` would remove.
+            InputError: an input is gone, or lies in the folder that `fresh` would empty.
             ResourceError: another process is writing there.
         """
         run = cls(config.output, job)
         run._make_folder()
         run._acquire()
         try:
+            lineage = trace(job, inputs)  # before anything is removed: it reads every input
             if fresh:
+                run._spare(inputs)
                 run._clear()
-            run._adopt(config, trace(job, inputs))
+            run._adopt(config, lineage)
         except BaseException:
             run.close()
             raise
@@ -85,12 +102,12 @@ class RunDirectory:
 
     def done(self, step: str) -> dict[str, Any] | None:
         """The facts that a finished step left, or None while it is not finished."""
-        file = posixpath.join(self._root, _STATE, f"{step}.json")
+        file = posixpath.join(self._root, STATE_FOLDER, f"{step}.json")
         return json.loads(self.filesystem.cat_file(file)) if self.filesystem.exists(file) else None
 
     def mark_done(self, step: str, **facts: Any) -> None:
         """Mark a step as finished, with facts (plain JSON values) that a continued run needs."""
-        self.write_text(f"{_STATE}/{step}.json", json.dumps(facts, ensure_ascii=False))
+        self.write_text(f"{STATE_FOLDER}/{step}.json", json.dumps(facts, ensure_ascii=False))
 
     def write_text(self, name: str, text: str) -> None:
         """Write a file whole or not at all."""
@@ -108,22 +125,25 @@ class RunDirectory:
         path = posixpath.join(self._root, name)
         return self.filesystem.cat_file(path).decode() if self.filesystem.exists(path) else None
 
-    def finish(self, report: Report) -> None:
+    def finish(self, report: Report, shown: Sequence[Report] = ()) -> None:
         """Write report.json and report.html.
 
         When the report's checks held, the run is finished and the same command returns this report at once;
         otherwise the same command tries again.
+
+        Args:
+            shown: what the page shows, where `report` only sums it up.
         """
         from danlu.html import render_html
 
-        self.write_text("report.html", render_html([report], title=f"danlu {self.job}", subtitle=self.uri))
+        self.write_text("report.html", render_html(shown or [report], title=f"danlu {self.job}", subtitle=self.uri))
         self.write_text("report.json", report.model_dump_json(indent=2))
         if report.held:
-            self.mark_done("run")
+            self.mark_done(_FINISHED)
 
     def finished(self) -> Report | None:
         """The report of a finished run, else None."""
-        return None if self.done("run") is None else read_report(self.uri)
+        return None if self.done(_FINISHED) is None else read_report(self.uri)
 
     def _make_folder(self) -> None:
         try:
@@ -134,7 +154,7 @@ class RunDirectory:
     def _acquire(self) -> None:
         if not self.is_local:
             return
-        self._lock = open(Path(self._root, ".lock"), "w")  # noqa: SIM115  # held until close()
+        self._lock = open(Path(self._root, _LOCK), "w")  # noqa: SIM115  # held until close()
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -145,46 +165,81 @@ class RunDirectory:
                 fix="wait, or choose another output",
             ) from None
 
-    def _clear(self) -> None:
-        if self.finished() is None and not self.read_text(CONFIG_FILE) and self._foreign():
-            raise ConfigError(
-                f"output is {self.uri!r}", rule="--fresh removes earlier runs only, and this folder holds other files"
+    def _spare(self, inputs: list[str]) -> None:
+        """Refuse to empty a folder that holds what the job is about to read."""
+        inside = [file for file in inputs if self._holds(file)]
+        if inside:
+            raise InputError(
+                f"output is {self.uri!r}",
+                rule=f"--fresh would remove the input {inside[0]}, which lies in it",
+                fix="choose another output, or move the input out of it",
             )
-        for entry in self.filesystem.ls(self._root, detail=False):
-            if posixpath.basename(entry) != ".lock":
-                self.filesystem.rm(entry, recursive=True)
 
-    def _foreign(self) -> bool:
-        return any(posixpath.basename(e) != ".lock" for e in self.filesystem.ls(self._root, detail=False))
+    def _holds(self, file: str) -> bool:
+        filesystem, path = filesystem_of(file)
+        if self.is_local:
+            return Path(path).resolve().is_relative_to(Path(self._root).resolve())
+        return filesystem == self.filesystem and path.startswith(f"{self._root.rstrip('/')}/")
+
+    def _clear(self) -> None:
+        names, earlier = self._names(), self._earlier()
+        if names and earlier is None:
+            rule = f"--fresh removes earlier runs only, and this folder holds other files and no {LINEAGE_FILE}"
+            raise ConfigError(f"output is {self.uri!r}", rule=rule, fix="choose another output, or empty the folder")
+        if earlier is not None:
+            require_same_job(self.uri, self.job, earlier)
+        for name in removal_order(names):
+            self.filesystem.rm(posixpath.join(self._root, name), recursive=True)
+
+    def _names(self) -> list[str]:
+        """What lies in the folder, the lock apart."""
+        if not self.filesystem.exists(self._root):  # object stores have no empty folders
+            return []
+        names = [posixpath.basename(entry.rstrip("/")) for entry in self.filesystem.ls(self._root, detail=False)]
+        return [name for name in names if name != _LOCK]
+
+    def _earlier(self) -> Lineage | None:
+        """The lineage of the run that lies here, or None when there is no readable one."""
+        text = self.read_text(LINEAGE_FILE)
+        try:
+            return None if text is None else Lineage.model_validate_json(text)
+        except ValidationError:
+            return None
 
     def _adopt(self, config: JobConfig, lineage: Lineage) -> None:
         text = to_yaml(config.resolved())
-        before, traced = self.read_text(CONFIG_FILE), self.read_text(LINEAGE_FILE)
-        if before is None or traced is None:
-            self.write_text(CONFIG_FILE, text)
-            self.write_text(LINEAGE_FILE, lineage.model_dump_json(indent=2))
+        before, earlier = self.read_text(CONFIG_FILE), self._earlier()
+        if earlier is not None:
+            require_same_job(self.uri, self.job, earlier)
+        if before is None or earlier is None:
+            require_unused(self.uri, before, earlier, STATE_FOLDER in self._names())
+            self._begin(text, lineage)
             return
-        earlier = Lineage.model_validate_json(traced)
-        fix = "choose another output, or add --fresh to remove what is there and start anew"
-        if earlier.job != self.job:
-            raise ConfigError(f"output is {self.uri!r}", rule=f"it holds a run of `danlu {earlier.job}`", fix=fix)
-        changed = _differences(yaml.safe_load(before), yaml.safe_load(text))
-        if changed:
-            raise ConfigError(f"output is {self.uri!r}", rule=f"it holds a run with other settings: {changed}", fix=fix)
-        if not earlier.same_inputs(lineage):
-            raise ConfigError(f"output is {self.uri!r}", rule="the input has changed since that run began", fix=fix)
+        require_same_run(self.uri, before, earlier, text, lineage)
+        if lineage.inputs:
+            self.began_with = earlier.code_version if earlier.code_version != lineage.code_version else None
+        elif not earlier.same_code(lineage):  # nothing but the code decides what such a job makes
+            self._forget_steps()
+            self._begin(text, lineage)
+
+    def _begin(self, config: str, lineage: Lineage) -> None:
+        # The lineage comes first: a folder that has one is a run, so --fresh may remove what a crash left.
+        self.write_text(LINEAGE_FILE, lineage.model_dump_json(indent=2))
+        self.write_text(CONFIG_FILE, config)
+
+    def _forget_steps(self) -> None:
+        if STATE_FOLDER in self._names():
+            self.filesystem.rm(posixpath.join(self._root, STATE_FOLDER), recursive=True)
+
+
+def is_finished(run: str) -> bool:
+    """Whether a run directory's job came to its end and held its checks."""
+    filesystem, path = filesystem_of(run, "run")
+    return bool(filesystem.exists(posixpath.join(path, STATE_FOLDER, f"{_FINISHED}.json")))
 
 
 def read_report(run: str) -> Report | None:
     """The report of a run directory, or None when it has none."""
-    filesystem, path = fsspec.core.url_to_fs(run)
+    filesystem, path = filesystem_of(run, "run")
     file = posixpath.join(path, "report.json")
     return Report.model_validate_json(filesystem.cat_file(file)) if filesystem.exists(file) else None
-
-
-def _differences(before: Any, after: Any, prefix: str = "") -> str:
-    if isinstance(before, dict) and isinstance(after, dict):
-        keys = [k for k in {**before, **after} if k != "output" or prefix]
-        found = [_differences(before.get(k), after.get(k), f"{prefix}{k}.") for k in keys]
-        return ", ".join(text for text in found if text)
-    return "" if before == after else f"{prefix.rstrip('.')} was {before!r} and is now {after!r}"

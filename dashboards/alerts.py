@@ -82,10 +82,14 @@ def rules_file() -> dict[str, Any]:
     return {"groups": [{"name": "danlu", "rules": rules}]}
 
 
-def scrape_file(discovery: str = "/tmp/ray/prom_metrics_service_discovery.json") -> dict[str, Any]:
-    """Prometheus settings: the rules above, and Ray's own list of what to scrape (rewritten as nodes come and go)."""
+def scrape_file(targets: str) -> dict[str, Any]:
+    """Prometheus settings: the rules above, and the files that list what to scrape.
+
+    Args:
+        targets: pattern of those files, read again whenever one of them changes.
+    """
     return {
         "global": {"scrape_interval": "10s", "evaluation_interval": "10s"},
         "rule_files": ["alerts.yaml"],
-        "scrape_configs": [{"job_name": "ray", "file_sd_configs": [{"files": [discovery]}]}],
+        "scrape_configs": [{"job_name": "ray", "file_sd_configs": [{"files": [targets]}]}],
     }

@@ -13,14 +13,18 @@ from dashboards.panels import to_grafana
 from dashboards.validate import check_expression, validate
 
 
-def build_all(write: Callable[[str, str], None]) -> list[str]:
-    """Hand every file (name, text) to `write`; returns the names."""
+def build_all(write: Callable[[str, str], None], targets: str) -> list[str]:
+    """Hand every file (name, text) to `write`; returns the names.
+
+    Args:
+        targets: pattern of the files in which Prometheus finds what to scrape.
+    """
     files = {
         f"grafana/{dashboard.uid}.json": json.dumps(to_grafana(dashboard), ensure_ascii=False, indent=2)
         for dashboard in DASHBOARDS
     }
     files["prometheus/alerts.yaml"] = yaml.safe_dump(rules_file(), sort_keys=False, allow_unicode=True)
-    files["prometheus/prometheus.yaml"] = yaml.safe_dump(scrape_file(), sort_keys=False)
+    files["prometheus/prometheus.yaml"] = yaml.safe_dump(scrape_file(targets), sort_keys=False)
     for name, text in files.items():
         write(name, text)
     return list(files)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from danlu.config import JobConfig, Settings
+from danlu.metrics import TARGETS_PATTERN
 
 
 class GrafanaConfig(Settings):
@@ -18,4 +19,9 @@ class GrafanaConfig(Settings):
 class DashboardsConfig(JobConfig):
     """`danlu dashboards`: dashboards, alert rules and scrape settings as files, and published where asked."""
 
+    targets: str = Field(
+        TARGETS_PATTERN,
+        description="files in which Prometheus finds what to scrape; the default has those of Ray's heads and of danlu",
+        pattern=r"^[^*]*(\*[^/]*)?\.(json|yml|yaml)$",  # as Prometheus demands it of file_sd_configs
+    )
     grafana: GrafanaConfig | None = Field(None, description="publish to this Grafana; null only writes files")

@@ -25,7 +25,7 @@ def run(config: DashboardsConfig, run: RunDirectory, progress: Progress) -> Repo
     from dashboards.catalogue import DASHBOARDS
 
     with progress.stage("build dashboards", unit="files") as stage:
-        files = build_all(run.write_text)
+        files = build_all(run.write_text, config.targets)
         stage.update(len(files))
     found = faults()
     checks = [Check(name="every panel and query is valid", held=not found, detail="; ".join(found[:3]))]

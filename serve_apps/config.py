@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import math
 from collections import Counter
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -84,6 +84,8 @@ class GatewaySettings(Settings):
 
 class ServeConfig(Settings):
     """Everything that `danlu serve` runs until it is stopped."""
+
+    schema_of: ClassVar[str] = "serve"
 
     models: list[ModelSettings] = Field(description="language models to serve", min_length=1)
     embeddings: list[EmbeddingSettings] = Field(default_factory=list, description="embedding models to serve")

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from actors.engines.model_folders import find_model
+from actors.engines.model_folders import ARTIFACTS, find_model
 from actors.engines.select import check_options
 from danlu import errors
 from danlu.config import Settings, apply_override, validate
@@ -30,8 +30,6 @@ _LOGGING = {"enable_access_log": False, "log_level": "WARNING"}
 # Serve says so once a replica has waited half a minute for a place.
 _NO_PLACE = "to be scheduled"
 _APP_CPUS = 0.5
-# What jobs call the model in their run directory: the run's own name says more.
-_ARTIFACTS = ("checkpoint", "model", "openvino")
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,8 @@ def config_for_folder(folder: str, overrides: Sequence[str] = ()) -> ServeConfig
     """
     find_model(folder)
     place = Path(folder).resolve()
-    named = place.parent.name if place.name in _ARTIFACTS else place.name
+    # What jobs call the model in their run directory says less than the run's own name.
+    named = place.parent.name if place.name in ARTIFACTS else place.name
     model: dict[str, Any] = {"name": re.sub(r"[^A-Za-z0-9._-]+", "-", named).strip("-._") or "model", "path": folder}
     values: dict[str, Any] = {}
     for override in overrides:
@@ -118,7 +117,7 @@ def start_apps(config: ServeConfig, progress: Progress | None = None) -> list[st
     config, progress = _checked(config), progress or Progress()
     specs = app_specs(config)
     logging.getLogger("ray.serve").setLevel(logging.WARNING)  # the progress line says the same, shorter
-    if serve.status().proxies:
+    if _serve_runs():
         raise ResourceError(
             "Ray Serve runs on this cluster already", fix="use `serve deploy`, or `serve shutdown` first"
         )
@@ -139,6 +138,13 @@ def start_apps(config: ServeConfig, progress: Progress | None = None) -> list[st
         raise
     host = f"[{config.host}]" if ":" in config.host else config.host
     return [f"http://{host}:{config.port}{spec.route_prefix}" for spec in specs if spec.route_prefix]
+
+
+def _serve_runs() -> bool:
+    """Whether this cluster has a Serve, be it without applications or HTTP proxies."""
+    import ray
+
+    return any(actor["namespace"] == "serve" for actor in ray.util.list_named_actors(all_namespaces=True))
 
 
 def stop_apps() -> None:
@@ -271,7 +277,8 @@ def _app_spec(name: AppName, config: ServeConfig) -> AppSpec:
     try:
         settings = validate(module.Settings, block)
     except ConfigError as error:
-        raise ConfigError(f"in the block {name}:\n{error.what}", rule=error.rule, fix=error.fix) from None
+        fix = "`danlu serve --help` lists every key"
+        raise ConfigError(f"in the block {name}:\n{error.what}", rule=error.rule, fix=fix) from None
     names = [model.name for model in config.models]
     if settings.model is not None and settings.model not in names:
         raise ConfigError(f"{name}.model is {settings.model!r}", rule=f"models has {', '.join(names)}")

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import yaml
 
 from danlu.errors import InputError
+from danlu.filesystems import filesystem_of
 from danlu.inputs import find_files
 
 STARTER = "starter"
@@ -84,7 +84,7 @@ def _check_disjoint(seeds: Mapping[str, Sequence[str]], what: str) -> None:
 
 
 def _read_file(file: str) -> dict[Any, Any]:
-    filesystem, path = fsspec.core.url_to_fs(file)
+    filesystem, path = filesystem_of(file, "domain.seeds")
     try:
         content = filesystem.cat_file(path).decode("utf-8")
         return _read_rows(content, file) if path.lower().endswith(".jsonl") else _read_mapping(content, file)

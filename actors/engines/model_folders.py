@@ -10,6 +10,9 @@ from actors.engines.model_files import read_config
 from actors.engines.openvino_architecture import read_architecture
 from actors.engines.openvino_folder import MODEL_FILE
 from danlu.errors import InputError, NotAvailableError
+from danlu.inputs import require_finished
+
+ARTIFACTS = ("checkpoint", "model", "openvino")
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ def find_model(path: str | Path, key: str = "path") -> ModelFolders:
         key: the config key that named the path, for messages.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or the run that makes it is not finished.
         NotAvailableError: the path is a URI.
     """
     if "://" in str(path):
@@ -51,6 +54,7 @@ def find_model(path: str | Path, key: str = "path") -> ModelFolders:
             fix="copy or mount the folder, and give its local path",
         )
     root = Path(path)
+    require_finished(str(root), ARTIFACTS, key)
     places = (root, root / "model", root / "checkpoint")
     checkpoint = next((p for p in places if (p / "config.json").is_file() and any(p.glob("*.safetensors"))), None)
     converted = next((p for p in (root, root / "openvino") if (p / MODEL_FILE).is_file()), None)

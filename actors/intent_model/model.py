@@ -25,11 +25,11 @@ class IntentModel:
         alternatives: how many other intents to name beside the likeliest.
 
     Raises:
-        InputError: there is no intent model.
+        InputError: there is no intent model, or its run is not finished.
     """
 
     def __init__(self, path: str | Path, alternatives: int = 3) -> None:
-        self._model = load_network(Path(find_artifact(str(path), "model")))
+        self._model = load_network(Path(find_artifact(str(path), "model", "path")))
         self._alternatives = alternatives
 
     @property

@@ -69,15 +69,16 @@ class KnowledgeBase:
 
     Args:
         path: a run directory of `danlu index`, or its `knowledge/` folder.
+        unfinished: `path` is the `knowledge/` folder of the run that is just making it.
 
     Raises:
-        InputError: there is no index at `path`, or one that another version wrote.
+        InputError: there is no index at `path`, or one that another version wrote, or its run is not finished.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, unfinished: bool = False) -> None:
         from actors.embedder import load_embedder
 
-        self.path = Path(find_artifact(str(path), "knowledge"))
+        self.path = Path(path) if unfinished else Path(find_artifact(str(path), "knowledge", "path"))
         self.facts = _read_facts(self.path)
         self._table: Any = layout.connect(self.path).open_table(layout.TABLE)
         self._embedder = load_embedder(str(self.path / layout.EMBEDDER_FOLDER))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -80,17 +81,24 @@ def _records(file: str, field: str) -> Iterator[dict[str, Any]]:
     if file.endswith(".parquet"):
         yield from _parquet_records(file, field)
         return
-    with fsspec.open(file, "rb", compression="infer") as stream:
-        for number, line in enumerate(stream, start=1):
-            if not line.strip():
-                continue
-            try:
-                record = json.loads(line)
-            except ValueError as error:
-                raise InputError(f"{file}, line {number}", rule=f"it is no JSON ({error})") from None
-            if not isinstance(record, dict):
-                raise InputError(f"{file}, line {number}", rule=f"it is a {type(record).__name__}, not an object")
-            yield record
+    for number, line in enumerate(_lines(file), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except ValueError as error:
+            raise InputError(f"{file}, line {number}", rule=f"it is no JSON ({error})") from None
+        if not isinstance(record, dict):
+            raise InputError(f"{file}, line {number}", rule=f"it is a {type(record).__name__}, not an object")
+        yield record
+
+
+def _lines(file: str) -> Iterator[bytes]:
+    try:
+        with fsspec.open(file, "rb", compression="infer") as stream:
+            yield from stream
+    except (OSError, EOFError, zlib.error) as error:  # cut off, or no gzip in spite of its name
+        raise InputError(f"{file} can't be read", rule=str(error)) from None
 
 
 def _parquet_records(file: str, field: str) -> Iterator[dict[str, Any]]:

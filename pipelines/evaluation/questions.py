@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,17 +34,25 @@ def read_questions(files: Sequence[str]) -> list[Question]:
     """All questions, numbered from 0 over all files.
 
     Raises:
-        InputError: a line is no JSON object with the texts `question` and `answer`, or there is no line.
+        InputError: a line is no JSON object with the texts `question` and `answer`, or there is no line, or a file
+            is cut off, no gzip in spite of its name, or not UTF-8.
     """
     questions: list[Question] = []
     for file in files:
-        with fsspec.open(file, "rt", encoding="utf-8", compression="infer") as stream:
-            for number, line in enumerate(stream, start=1):
-                if line.strip():
-                    questions.append(_question(len(questions), line, f"{file}, line {number}"))
+        for number, line in enumerate(_lines(file), start=1):
+            if line.strip():
+                questions.append(_question(len(questions), line, f"{file}, line {number}"))
     if not questions:
         raise InputError(f"{', '.join(files)}", rule="no question in it")
     return questions
+
+
+def _lines(file: str) -> Iterator[str]:
+    try:
+        with fsspec.open(file, "rt", encoding="utf-8", compression="infer") as stream:
+            yield from stream
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise InputError(f"{file} can't be read", rule=str(error)) from None
 
 
 def _question(number: int, line: str, place: str) -> Question:

@@ -182,7 +182,7 @@ def _open(
     part = file.with_suffix(".part")
     part.write_text(facts.model_dump_json(indent=2), encoding="utf-8")
     part.replace(file)
-    return KnowledgeBase(folder)
+    return KnowledgeBase(folder, unfinished=True)
 
 
 def _rejected(run: RunDirectory, shards: int) -> list[Rejected]:

@@ -23,7 +23,7 @@ def find_checkpoint(location: str) -> str:
     Raises:
         InputError: it is neither.
     """
-    folder = Path(find_artifact(location, "checkpoint"))
+    folder = Path(find_artifact(location, "checkpoint", "from"))
     if folder.is_dir():
         if not (folder / "config.json").is_file():
             raise InputError(f"from is {location!r}", rule="the folder holds no checkpoint (no config.json)")

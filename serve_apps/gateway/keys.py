@@ -35,10 +35,10 @@ def hash_key(key: str) -> str:
 
 
 def parse_keys(text: str, source: str) -> dict[str, str]:
-    """Hash -> name for each line of a keys file.
+    """Hash -> name for each line of a keys file; empty while it holds comments only.
 
     Raises:
-        InputError: a line is malformed, a name or a key appears twice, or there is none.
+        InputError: a line is malformed, or a name or a key appears twice.
     """
     names: dict[str, str] = {}
     for number, raw in enumerate(text.splitlines(), start=1):
@@ -51,8 +51,6 @@ def parse_keys(text: str, source: str) -> dict[str, str]:
         if found["hash"] in names or found["name"] in names.values():
             raise InputError(f"{source}, line {number}", rule="its name or its key stands in an earlier line")
         names[found["hash"]] = found["name"]
-    if not names:
-        raise InputError(f"{source} holds no key", fix="add a line `name sha256:...` for each of them")
     return names
 
 
@@ -60,7 +58,7 @@ class KeyFile:
     """The keys of a file, read again when it changes, so that a key can be revoked without a restart.
 
     Raises (when made):
-        InputError: the file is missing or malformed.
+        InputError: the file is missing, malformed, or holds no key.
     """
 
     def __init__(self, path: str) -> None:
@@ -88,7 +86,10 @@ class KeyFile:
             log.error("no key is accepted: %s", error)
 
     def _read(self) -> dict[str, str]:
-        return parse_keys(self.path.read_text(encoding="utf-8"), str(self.path))
+        names = parse_keys(self.path.read_text(encoding="utf-8"), str(self.path))
+        if not names:
+            raise InputError(f"{self.path} holds no key", fix=f"danlu key NAME --file {self.path}")
+        return names
 
     def _stat(self) -> tuple[int, int] | None:
         try:

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from cluster.command import cli, split_arguments
+from cluster.command import cli, farewell, split_arguments
 from cluster.jobs import JOBS
 from cluster.schema import key_table
 from danlu.errors import ConfigError
@@ -61,9 +61,17 @@ def test_help_lists_the_keys(job: str) -> None:
     assert "output  [" in output and "--dry-run" in output
 
 
-def test_help_needs_no_heavy_library() -> None:
+def test_help_lists_the_keys_of_serve_and_demo() -> None:
+    output = CliRunner().invoke(cli, ["serve", "--help"]).output
+    for key in ("models[].path  [required]", "port  [8000]", "customer_service.flows", "code_generation.repair_rounds"):
+        assert key in output
+    assert "pretrain_steps  [100]" in CliRunner().invoke(cli, ["demo", "--help"]).output
+
+
+@pytest.mark.parametrize("job", ["train", "serve"])
+def test_help_needs_no_heavy_library(job: str) -> None:
     code = "import sys; from click.testing import CliRunner; from cluster.command import cli;"
-    code += "CliRunner().invoke(cli, ['train', '--help']); print([m for m in ('ray', 'torch') if m in sys.modules])"
+    code += f"CliRunner().invoke(cli, ['{job}', '--help']); print([m for m in ('ray', 'torch') if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
     assert result.stdout.strip() == "[]"
 
@@ -105,6 +113,15 @@ def test_dry_run_of_clean_refuses_what_the_run_would(tmp_path: Path) -> None:
         (("lineage", "{tmp}"), 2, "no run directory"),
         (("explain", "{tmp}", "a"), 2, "no run directory"),
         (("serve",), 2, "needs a config or a model folder"),
+        (("serve", "modles=[]"), 2, "`danlu schema serve` lists every key"),
+        (("serve", "{tmp}", "--ray-address", "auto", "--cpus", "2"), 2, "leave out --cpus"),
+        (("clean", "input=foo://x", "output={tmp}/run"), 2, "input is 'foo://x'"),
+        (("clean", "input=a", "output={tmp}/run", "--on", "head:8265"), 2, "--on is 'head:8265'"),
+        (("clean", "input=a", "output={tmp}/run", "--on", "http://h:1", "--cpus", "2"), 2, "clean with --cpus"),
+        (("dashboards", "output={tmp}/run", "--cpus", "2"), 2, "danlu dashboards runs without Ray"),
+        (("demo", "--only", "compress", "--fresh"), 2, "leave one of them out"),
+        (("demo", "output={tmp}/demo", "workers=64"), 1, "danlu demo workers="),
+        (("clean", "input=2024-13-45", "output={tmp}/run"), 2, "input is '2024-13-45': no such file"),
         (("cook",), 2, "No such command 'cook'"),
     ],
 )
@@ -112,6 +129,33 @@ def test_a_users_mistake_is_one_message(tmp_path: Path, arguments: tuple[str, ..
     result = danlu(*(argument.format(tmp=tmp_path) for argument in arguments), cwd=tmp_path)
     assert result.returncode == code
     assert words in result.stderr and "Traceback" not in result.stderr
+
+
+CUT_OFF = """
+import sys
+from cluster import command
+sys.argv = ["danlu", "doctor"]
+command.cli.commands["doctor"].callback = lambda: (_ for _ in ()).throw({error})
+command.main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "words", "unsaid"),
+    [
+        ("EOFError('cut off')", "EOFError: cut off", "Stopped"),
+        ("KeyboardInterrupt()", "Stopped. The same command goes on", "Traceback"),
+    ],
+)
+def test_the_end_of_a_file_is_not_taken_for_ctrl_c(error: str, words: str, unsaid: str) -> None:
+    code = CUT_OFF.format(error=error)
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert words in result.stderr and unsaid not in result.stderr and result.returncode
+
+
+def test_a_stopped_fresh_command_says_how_to_go_on() -> None:
+    assert "same command without --fresh goes on" in farewell(["clean", "a.yaml", "--fresh"])
+    assert farewell(["clean", "a.yaml"]) == "Stopped. The same command goes on from here."
 
 
 def test_arguments_are_told_apart() -> None:

@@ -1,10 +1,13 @@
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from cluster.keys import add_key
-from danlu.errors import ConfigError
-from serve_apps.gateway.keys import hash_key, parse_keys
+from danlu.errors import ConfigError, InputError
+from serve_apps.gateway.keys import KeyFile, hash_key, parse_keys
 
 
 def test_the_key_is_shown_and_only_its_hash_kept(tmp_path: Path) -> None:
@@ -16,9 +19,50 @@ def test_the_key_is_shown_and_only_its_hash_kept(tmp_path: Path) -> None:
     assert file.stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.parametrize("name", ["app", "two words", "", "#x"])
+@pytest.mark.parametrize("name", ["app", "two words", "", "#x", "team#1", "a\x85b", "-f"])
 def test_names_are_single_words_used_once(tmp_path: Path, name: str) -> None:
     file = tmp_path / "keys.txt"
     add_key("app", file)
+    before = file.read_text()
     with pytest.raises(ConfigError, match="key name"):
         add_key(name, file)
+    assert file.read_text() == before
+
+
+@given(st.text(max_size=12))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_name_locks_the_others_out(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "keys.txt"
+    file.unlink(missing_ok=True)
+    key = add_key("app", file)
+    with suppress(ConfigError):
+        add_key(name, file)
+    assert parse_keys(file.read_text(encoding="utf-8"), "keys")[hash_key(key)] == "app"
+
+
+def test_a_file_with_only_a_comment_takes_its_first_key(tmp_path: Path) -> None:
+    file = tmp_path / "keys.txt"
+    file.write_text("# for the office")
+    key = add_key("客服-1", file)
+    assert file.read_text(encoding="utf-8").startswith("# for the office\n")
+    assert KeyFile(str(file)).owner(key) == "客服-1"
+
+
+def test_a_malformed_file_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "keys.txt"
+    file.write_text("half a li")
+    with pytest.raises(InputError, match="line 1"):
+        add_key("app", file)
+    assert file.read_text() == "half a li"
+
+
+@pytest.mark.parametrize(("place", "reason"), [("nowhere/keys.txt", "No such file"), (".", "Is a directory")])
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path, place: str, reason: str) -> None:
+    with pytest.raises(InputError, match=f"--file is .*{reason}"):
+        add_key("app", tmp_path / place)
+
+
+def test_a_file_of_other_bytes_is_named(tmp_path: Path) -> None:
+    (tmp_path / "keys.txt").write_bytes(b"\xff\xfe")
+    with pytest.raises(InputError, match="not UTF-8"):
+        add_key("app", tmp_path / "keys.txt")

@@ -9,8 +9,10 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,7 @@ from ray.job_submission import JobSubmissionClient
 from cluster.jobs import JOBS
 from cluster.submit import stage_code, submit_job
 from danlu.config import validate
-from danlu.errors import ResourceError, RunError
+from danlu.errors import ConfigError, ResourceError, RunError
 from danlu.run_directory import read_report
 
 
@@ -97,6 +99,63 @@ def test_an_address_without_a_head_is_an_error(tmp_path: Path) -> None:
     config = validate(JOBS["clean"].config_class(), {"input": "a", "output": str(tmp_path / "run")})
     with pytest.raises(ResourceError, match="no Ray job server takes the job"):
         submit_job("clean", config, "http://127.0.0.1:1")
+
+
+@pytest.mark.parametrize("address", ["head:8265", "localhost", "ray://head:10001", "https://"])
+def test_an_address_that_is_no_url_is_refused_at_once(tmp_path: Path, address: str) -> None:
+    config = validate(JOBS["clean"].config_class(), {"input": "a", "output": str(tmp_path / "run")})
+    with pytest.raises(ConfigError, match=r"--on is .*http://"):
+        submit_job("clean", config, address)
+
+
+def test_a_job_without_ray_runs_there_too(head: str, tmp_path: Path) -> None:
+    output = str(tmp_path / "run")
+    submit_job("dashboards", validate(JOBS["dashboards"].config_class(), {"output": output}), head)
+    report = read_report(output)
+    assert report is not None and report.held
+
+
+class DyingHead(BaseHTTPRequestHandler):
+    """Takes a job as a head does, and is gone when its log is asked for."""
+
+    def do_GET(self) -> None:
+        if "logs" in self.path:
+            self.connection.shutdown(socket.SHUT_RDWR)
+        else:
+            self._answer({"version": "4", "ray_version": "2.60.0", "ray_commit": "x", "session_name": "s"})
+
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self._answer({})
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self._answer({"job_id": "j", "submission_id": "raysubmit_j"})
+
+    def _answer(self, body: dict[str, str]) -> None:
+        data = json.dumps(body).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_head_that_dies_while_its_log_is_followed_is_said(tmp_path: Path) -> None:
+    config = validate(JOBS["dashboards"].config_class(), {"output": str(tmp_path / "run")})
+    with ThreadingHTTPServer(("127.0.0.1", 0), DyingHead) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        try:
+            with pytest.raises(RunError, match=rf"head was lost(.|\n)*ray job status raysubmit_j --address {url}"):
+                submit_job("dashboards", config, url)
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_the_code_sent_along_is_danlus_own_and_small(tmp_path: Path) -> None:

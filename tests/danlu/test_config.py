@@ -88,7 +88,21 @@ def test_missing_file_is_named() -> None:
         load_config(Trial, "nowhere.yaml")
 
 
-@pytest.mark.parametrize("override", ["novalue", "=3", "a..b=1", "a=[1"])
+@pytest.mark.parametrize("date", ["2024-13-45", "2024-12-05", "2024-12-05 10:00:00"])
+def test_a_date_is_a_text(tmp_path: Path, date: str) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text(f"input: a\noutput: {date}\n")
+    assert load_config(Trial, file).output == load_config(Trial, None, ["input=a", f"output={date}"]).output == date
+
+
+def test_a_malformed_number_in_a_file_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text("output: 0b_\n")
+    with pytest.raises(InputError, match="not valid YAML"):
+        load_config(Trial, file)
+
+
+@pytest.mark.parametrize("override", ["novalue", "=3", "a..b=1", "a=[1", "a=0b_"])
 def test_malformed_overrides_are_refused(override: str) -> None:
     with pytest.raises(ConfigError):
         apply_override({}, override)

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from danlu.config import JobConfig
 from danlu.errors import InputError
 from danlu.inputs import find_artifact, find_files
+from danlu.report import Check, Report
+from danlu.run_directory import RunDirectory
 
 
 @pytest.fixture
@@ -49,3 +52,30 @@ def test_an_artifact_is_found_in_its_run_or_taken_as_it_is(tmp_path: Path) -> No
     inside = str(tmp_path / "checkpoint")
     assert find_artifact(str(tmp_path), "checkpoint") == inside
     assert find_artifact(inside, "checkpoint") == inside
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_an_unfinished_runs_artifact_is_not_taken(folder: Path, inside: bool) -> None:
+    output = folder / "run"
+    location = str(output / "checkpoint") if inside else str(output)
+    config, source = JobConfig(output=str(output)), [str(folder / "a.jsonl")]
+    with RunDirectory.open("train", config, source) as run:
+        run.write_text("checkpoint/config.json", "{}")
+        with pytest.raises(InputError, match=r"from is .*not finished(.|\n)*the same command finishes it"):
+            find_artifact(location, "checkpoint", "from")
+        run.finish(Report(job="train", checks=[Check(name="the loss falls", held=False)]))
+        with pytest.raises(InputError, match="did not hold its own checks"):
+            find_artifact(location, "checkpoint", "from")
+        run.finish(Report(job="train"))
+    assert find_artifact(location, "checkpoint", "from") == str(output / "checkpoint")
+
+
+def test_other_files_of_an_unfinished_run_are_taken(folder: Path) -> None:
+    # The demo's own stages read what its earlier ones left, and runs lie inside its run.
+    with RunDirectory.open("demo", JobConfig(output=str(folder / "demo")), [str(folder / "a.jsonl")]) as run:
+        run.write_text("pairs.jsonl", "{}")
+        with RunDirectory.open("clean", JobConfig(output=run.child("clean")), [str(folder / "a.jsonl")]) as stage:
+            stage.write_text("clean/part.txt", "text")
+            stage.finish(Report(job="clean"))
+        assert find_artifact(run.child("pairs.jsonl"), "clean") == run.child("pairs.jsonl")
+        assert find_artifact(run.child("clean"), "clean") == run.child("clean", "clean")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from danlu.metrics import METRICS
+from danlu.metrics import METRICS, TARGETS_PATTERN
 from dashboards.build import build_all, faults
 from dashboards.catalogue import DASHBOARDS, GATEWAY
 from dashboards.panels import to_grafana
@@ -76,7 +76,7 @@ def test_prometheus_takes_rules_and_settings(tmp_path: Path) -> None:
         file.parent.mkdir(exist_ok=True)
         file.write_text(text)
 
-    assert len(build_all(write)) == len(DASHBOARDS) + 2
+    assert len(build_all(write, TARGETS_PATTERN)) == len(DASHBOARDS) + 2
     command = ["promtool", "check", "config", str(tmp_path / "prometheus" / "prometheus.yaml")]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr

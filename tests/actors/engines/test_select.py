@@ -14,7 +14,10 @@ from actors.engines.openvino_folder import openvino_folder
 from actors.engines.protocol import GenerationRequest, SamplingParams
 from actors.engines.select import check_options, choose_engine, create_engine, engine_availability
 from actors.engines.transformers_engine import TransformersEngine
+from danlu.config import JobConfig
 from danlu.errors import ConfigError, InputError, NotAvailableError
+from danlu.report import Report
+from danlu.run_directory import RunDirectory
 
 HERE = Path("model")
 CHECKPOINT = ModelFolders(checkpoint=HERE, openvino=None)
@@ -80,6 +83,17 @@ def test_models_are_found_in_run_directories_and_as_they_are(checkpoint: Path, t
     assert find_model(compress) == ModelFolders(compress / "model", compress / "openvino")
     assert find_model(checkpoint) == ModelFolders(checkpoint, None)
     assert find_model(compress / "openvino") == ModelFolders(None, compress / "openvino")
+
+
+@pytest.mark.parametrize("place", ["", "model"])
+def test_an_unfinished_runs_model_is_not_taken(checkpoint: Path, tmp_path: Path, place: str) -> None:
+    (tmp_path / "source").write_text("text")
+    with RunDirectory.open("compress", JobConfig(output=str(tmp_path / "run")), [str(tmp_path / "source")]) as run:
+        shutil.copytree(checkpoint, run.local("model"))
+        with pytest.raises(InputError, match="that run is not finished"):
+            find_model(tmp_path / "run" / place)
+        run.finish(Report(job="compress"))
+    assert find_model(tmp_path / "run" / place).checkpoint == run.local("model")
 
 
 def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:

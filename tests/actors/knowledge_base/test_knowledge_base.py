@@ -17,7 +17,7 @@ from pipelines.knowledge.config import IndexConfig
 def build(output: Path, *overrides: str) -> KnowledgeBase:
     config = load_config(IndexConfig, None, [f"output={output}", *overrides])
     with RunDirectory.open("index", config, job.inputs(config)) as run:
-        job.run(config, run, Progress())
+        run.finish(job.run(config, run, Progress()))
     return KnowledgeBase(output)
 
 

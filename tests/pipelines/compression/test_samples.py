@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -62,6 +63,15 @@ def test_a_broken_record_is_named(tokenizer: ModelTokenizer, tmp_path: Path, con
     (tmp_path / "a.jsonl").write_text(content)
     with pytest.raises(InputError, match=message):
         list(read_texts([str(tmp_path / "a.jsonl")], "text", tokenizer))
+
+
+@pytest.mark.parametrize("damage", ["cut off", "no gzip"])
+def test_a_damaged_archive_is_named(tokenizer: ModelTokenizer, tmp_path: Path, damage: str) -> None:
+    whole = gzip.compress(b'{"text": "' + os.urandom(3000).hex().encode() + b'"}\n')
+    file = tmp_path / "a.jsonl.gz"
+    file.write_bytes(whole[: len(whole) // 2] if damage == "cut off" else b'{"text": "plain"}\n')
+    with pytest.raises(InputError, match=r"a\.jsonl\.gz can't be read"):
+        list(read_texts([str(file)], "text", tokenizer))
 
 
 def test_a_parquet_file_without_text_is_named(tokenizer: ModelTokenizer, tmp_path: Path) -> None:

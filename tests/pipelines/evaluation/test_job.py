@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import signal
@@ -23,6 +24,7 @@ from danlu.report import Report
 from danlu.run_directory import RunDirectory
 from pipelines.evaluation import job
 from pipelines.evaluation.config import EvaluateConfig
+from pipelines.evaluation.questions import read_questions
 
 
 class Server(ThreadingHTTPServer):
@@ -209,6 +211,15 @@ def test_key(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_wrong_questions(tmp_path: Path, row: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         evaluate(tmp_path, "http://127.0.0.1:9/v1", [*rows(("a", "b")), row])
+
+
+@pytest.mark.parametrize("damage", ["cut off", "no gzip", "not UTF-8"])
+def test_a_damaged_file_is_named(tmp_path: Path, damage: str) -> None:
+    line = json.dumps({"question": os.urandom(3000).hex(), "answer": "b"}).encode() + b"\n"
+    content = {"cut off": gzip.compress(line)[:1000], "no gzip": line, "not UTF-8": gzip.compress(b"\xff" + line)}
+    (tmp_path / "questions.jsonl.gz").write_bytes(content[damage])
+    with pytest.raises(InputError, match=r"questions\.jsonl\.gz can't be read"):
+        read_questions([str(tmp_path / "questions.jsonl.gz")])
 
 
 if __name__ == "__main__":

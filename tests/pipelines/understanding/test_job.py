@@ -21,7 +21,9 @@ HERE = Path(__file__).parent
 
 def run(config: UnderstandConfig) -> Report:
     with RunDirectory.open("understand", config, job.inputs(config)) as directory:
-        return job.run(config, directory, Progress())
+        report = job.run(config, directory, Progress())
+        directory.finish(report)
+        return report
 
 
 def test_a_run_leaves_a_model_and_a_report(tiny_config: UnderstandConfig) -> None:

@@ -35,9 +35,14 @@ def test_a_file_holds_hashes_only() -> None:
         ("a {0}\nb {0}\n".format(new_key()[1]), "line 2: its name or its key"),
     ],
 )
-def test_wrong_files_name_the_line(text: str, message: str) -> None:
+def test_wrong_files_name_the_line(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "keys").write_text(text)
     with pytest.raises(InputError, match=message):
-        parse_keys(text, "keys")
+        KeyFile(str(tmp_path / "keys"))
+
+
+def test_a_file_of_comments_has_no_keys_yet() -> None:
+    assert parse_keys("# for the office\n\n", "keys") == {}
 
 
 def test_missing_file(tmp_path: Path) -> None:

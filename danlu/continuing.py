@@ -1,0 +1,88 @@
+"""Whether a run may begin or go on in a folder, judged by what an earlier one left there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from danlu.errors import ConfigError
+from danlu.lineage import LINEAGE_FILE, Lineage
+
+CONFIG_FILE = "config.yaml"
+STATE_FOLDER = "_state"
+
+_LAST = {STATE_FOLDER: -1, CONFIG_FILE: 1, LINEAGE_FILE: 2}
+
+
+def removal_order(names: list[str]) -> list[str]:
+    """The entries of a run directory in the order that --fresh removes them.
+
+    The markers of finished steps go first and what makes the folder a run goes last. So whenever the removal is
+    stopped, either the old run is still named, or nothing of it is left, and --fresh can be given again.
+    """
+    return sorted(names, key=lambda name: (_LAST.get(name, 0), name))
+
+
+def require_same_job(output: str, job: str, earlier: Lineage) -> None:
+    """Raise unless the run in `output` is one of `job`.
+
+    Raises:
+        ConfigError: names the job whose run it is.
+    """
+    if earlier.job != job:
+        rule = f"it holds a run of `danlu {earlier.job}`"
+        raise ConfigError(f"output is {output!r}", rule=rule, fix="choose another output, or remove that run yourself")
+
+
+def require_same_run(output: str, before: str, earlier: Lineage, config: str, lineage: Lineage) -> None:
+    """Raise unless the run in `output` had these settings and inputs.
+
+    Args:
+        before, earlier: its config.yaml and its lineage.
+        config, lineage: those of the run that is to go on there.
+
+    Raises:
+        ConfigError: names the keys that differ, or says that the input does.
+    """
+    changed = _differences(yaml.safe_load(before), yaml.safe_load(config))
+    if changed:
+        rule = f"it holds a run with other settings: {changed}"
+    elif not earlier.same_inputs(lineage):
+        rule = "the input has changed since that run began"
+    else:
+        return
+    fix = "choose another output, or add --fresh to remove what is there and start anew"
+    raise ConfigError(f"output is {output!r}", rule=rule, fix=fix)
+
+
+def require_unused(output: str, before: str | None, earlier: Lineage | None, has_state: bool) -> None:
+    """Raise when a new run in a folder without a whole earlier one would take over what it did not write.
+
+    Args:
+        before: the text of a config.yaml there. earlier: the lineage there, where readable. One of them is None.
+        has_state: whether there are markers of finished steps.
+
+    Raises:
+        ConfigError: a config.yaml of the user's own, or markers of a run that is not whole.
+    """
+    if before is not None:
+        raise ConfigError(
+            f"output is {output!r}",
+            rule=f"a run would overwrite the {CONFIG_FILE} there, which is no run's (no readable {LINEAGE_FILE})",
+            fix="choose another output, or move that file",
+        )
+    if has_state:
+        raise ConfigError(
+            f"output is {output!r}",
+            rule=f"it holds finished steps ({STATE_FOLDER}) of a run that has lost its {CONFIG_FILE} or {LINEAGE_FILE}",
+            fix="add --fresh to start anew" if earlier is not None else "choose another output, or empty the folder",
+        )
+
+
+def _differences(before: Any, after: Any, prefix: str = "") -> str:
+    if isinstance(before, dict) and isinstance(after, dict):
+        keys = [k for k in {**before, **after} if k != "output" or prefix]
+        found = [_differences(before.get(k), after.get(k), f"{prefix}{k}.") for k in keys]
+        return ", ".join(text for text in found if text)
+    return "" if before == after else f"{prefix.rstrip('.')} was {before!r} and is now {after!r}"

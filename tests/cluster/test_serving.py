@@ -1,0 +1,94 @@
+"""`danlu serve`, and what it must not touch."""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import ray
+
+from cluster.demo import story
+from cluster.demo.config import DemoConfig
+from cluster.serving import serve_until_interrupted
+from danlu.errors import ConfigError, ResourceError
+from danlu.metrics import TARGETS_FOLDER, TARGETS_NAME
+from danlu.progress import Progress
+from danlu.run_directory import RunDirectory
+from serve_apps.launch import config_for_folder
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """As much of a model as is looked at before anything starts."""
+    folder = tmp_path / "compress" / "model"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors").write_bytes(b"")
+    return folder.parent
+
+
+@pytest.fixture
+def others_serve(ray_local: None) -> Iterator[None]:
+    """Somebody's Serve on the cluster, without HTTP as yet."""
+    from ray import serve
+
+    serve.start(proxy_location="Disabled")
+    yield
+    serve.shutdown()
+
+
+def serve_runs() -> bool:
+    return any(actor["namespace"] == "serve" for actor in ray.util.list_named_actors(all_namespaces=True))
+
+
+def test_a_refused_serve_leaves_the_one_that_runs(others_serve: None, model: Path) -> None:
+    with pytest.raises(ResourceError, match="runs on this cluster already"):
+        serve_until_interrupted(config_for_folder(str(model)))
+    assert serve_runs()
+
+
+def test_a_refused_demo_leaves_the_one_that_runs(others_serve: None, model: Path, tmp_path: Path) -> None:
+    config = DemoConfig(output=str(tmp_path))
+    demo = story.Demo(config, RunDirectory(config.output, "demo"), Progress())
+    with pytest.raises(ResourceError, match="runs on this cluster already"):
+        story.serve(demo)
+    assert serve_runs()
+
+
+def test_a_wrong_address_is_a_users_mistake(model: Path) -> None:
+    for address in ("foo", "localhost", "http://head:8265", "head:port"):
+        with pytest.raises(ConfigError, match=f"--ray-address is '{address}'"):
+            serve_until_interrupted(config_for_folder(str(model)), ray_address=address)
+
+
+@pytest.mark.slow
+def test_a_served_model_answers_and_is_watched(tmp_path: Path) -> None:
+    tiny = runpy.run_path(str(ROOT / "tests" / "actors" / "engines" / "tiny_models.py"))
+    (tmp_path / "tiny").mkdir()
+    tiny["write_checkpoint"](tmp_path / "tiny")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "cluster.command", "serve", "tiny", "engine=transformers", f"port={port}"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None and process.stdout.readline() == f"http://127.0.0.1:{port}/v1\n"
+        body = {"model": "tiny", "prompt": "挂失", "max_tokens": 4}
+        assert httpx.post(f"http://127.0.0.1:{port}/v1/completions", json=body, timeout=60).status_code == 200
+        file = TARGETS_FOLDER / TARGETS_NAME.format(pid=process.pid)
+        [target] = json.loads(file.read_text())[0]["targets"]
+        assert httpx.get(f"http://{target}/metrics", timeout=30).status_code == 200
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=60)
+    assert not file.exists()
