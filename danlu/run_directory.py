@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from danlu.config import JobConfig, to_yaml
 from danlu.continuing import (
     CONFIG_FILE,
+    REPORT_FILE,
     STATE_FOLDER,
     removal_order,
     require_same_job,
@@ -25,7 +26,6 @@ from danlu.filesystems import filesystem_of
 from danlu.lineage import LINEAGE_FILE, Lineage, trace
 from danlu.report import Report
 
-REPORT_FILE = "report.json"
 _FINISHED = "run"
 _LOCK = ".lock"
 
@@ -178,9 +178,11 @@ class RunDirectory:
 
     def _holds(self, file: str) -> bool:
         filesystem, path = filesystem_of(file)
+        if filesystem != self.filesystem:
+            return False
         if self.is_local:
             return Path(path).resolve().is_relative_to(Path(self._root).resolve())
-        return filesystem == self.filesystem and path.startswith(f"{self._root.rstrip('/')}/")
+        return path.startswith(f"{self._root.rstrip('/')}/")
 
     def _clear(self) -> None:
         names, earlier = self._names(), self._earlier()
