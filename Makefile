@@ -1,9 +1,9 @@
 # Five commands: setup, demo, test, check, bench. All of them set up first, once.
-# PYTHON=python3.12 names the Python of .venv; without it the first one that fits is taken, and any .venv is kept.
+# `make setup PYTHON=python3.12` names the Python of .venv; else the first one that fits is taken, and any .venv kept.
 PYTHON ?=
 DANLU  := .venv/bin/danlu
 READY  := .venv/.ready
-OTHER  := $(if $(PYTHON),$(shell scripts/venv_fits.sh "$(PYTHON)" || echo another-python))
+OTHER  := $(if $(filter command,$(origin PYTHON)),$(shell scripts/venv_fits.sh "$(PYTHON)" || echo another-python))
 
 .PHONY: help setup demo serve test test-all check bench clean another-python
 

@@ -22,8 +22,11 @@ def print_lineage(path: str) -> None:
     run = run_directory_of(path)
     if run is None:
         raise InputError(f"{path} lies in no run directory", rule="no lineage.json at or above it")
+    told: set[str] = set()
     for depth, folder, lineage in ancestors(run):
-        for line in describe_run(folder, lineage):
+        lines = [f"{folder}  (see above)"] if folder in told else describe_run(folder, lineage)
+        told.add(folder)
+        for line in lines:
             click.echo("    " * depth + line)
 
 

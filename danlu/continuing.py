@@ -10,18 +10,20 @@ from danlu.errors import ConfigError
 from danlu.lineage import LINEAGE_FILE, Lineage
 
 CONFIG_FILE = "config.yaml"
+REPORT_FILE = "report.json"
 STATE_FOLDER = "_state"
 
-_LAST = {STATE_FOLDER: -1, CONFIG_FILE: 1, LINEAGE_FILE: 2}
+_PLACES = {STATE_FOLDER: -2, REPORT_FILE: -1, CONFIG_FILE: 1, LINEAGE_FILE: 2}
 
 
 def removal_order(names: list[str]) -> list[str]:
     """The entries of a run directory in the order that --fresh removes them.
 
-    The markers of finished steps go first and what makes the folder a run goes last. So whenever the removal is
-    stopped, either the old run is still named, or nothing of it is left, and --fresh can be given again.
+    What says that steps and the run have ended goes first, and what makes the folder a run goes last. So whenever the
+    removal is stopped, nobody takes the rest for whole, the old run is named as long as anything of it is left, and
+    --fresh can be given again.
     """
-    return sorted(names, key=lambda name: (_LAST.get(name, 0), name))
+    return sorted(names, key=lambda name: (_PLACES.get(name, 0), name))
 
 
 def require_same_job(output: str, job: str, earlier: Lineage) -> None:

@@ -10,7 +10,7 @@ import fsspec
 from danlu.errors import InputError
 from danlu.filesystems import filesystem_of
 from danlu.lineage import LINEAGE_FILE
-from danlu.run_directory import is_finished, read_report
+from danlu.run_directory import has_ended
 
 
 def find_files(inputs: str | Sequence[str], suffixes: Iterable[str], key: str = "input") -> list[str]:
@@ -41,28 +41,23 @@ def find_artifact(location: str, name: str, key: str = "input") -> str:
         InputError: the artifact lies in a run that is not finished, so it may be half of one.
     """
     filesystem, path = filesystem_of(location, key)
-    require_finished(location, (name,), key)
+    require_ended(location, (name,), key)
     return posixpath.join(location, name) if filesystem.exists(posixpath.join(path, name)) else location
 
 
-def require_finished(location: str, artifacts: Sequence[str], key: str = "input") -> None:
-    """Raise when `location` is a run directory, or one of its `artifacts`, and that run is not finished.
+def require_ended(location: str, artifacts: Sequence[str], key: str = "input") -> None:
+    """Raise when `location` is a run directory, or one of its `artifacts`, and that run has not come to its end.
 
-    Folders that no run made pass.
+    Folders that no run made pass, and so do runs whose checks did not hold: their artifacts are whole, and
+    `danlu lineage` tells of the checks.
 
     Raises:
-        InputError: the run was stopped, or its own checks did not hold.
+        InputError: the run was stopped, or is under way.
     """
     folder, last = posixpath.split(location.rstrip("/"))
     run = location if _is_run(location, key) or last not in artifacts else folder or "."
-    if not _is_run(run, key) or is_finished(run):
-        return
-    if read_report(run) is None:
-        rule, fix = "that run is not finished", "the same command finishes it"
-    else:
-        rule = "that run did not hold its own checks, so it does not count as finished"
-        fix = "its report.html names them; a copy of the artifact outside of the run can be used all the same"
-    raise InputError(f"{key} is {location!r}", rule=rule, fix=fix)
+    if _is_run(run, key) and not has_ended(run):
+        raise InputError(f"{key} is {location!r}", rule="that run is not finished", fix="the same command finishes it")
 
 
 def _is_run(folder: str, key: str) -> bool:

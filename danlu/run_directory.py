@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from danlu.config import JobConfig, to_yaml
 from danlu.continuing import (
     CONFIG_FILE,
+    REPORT_FILE,
     STATE_FOLDER,
     removal_order,
     require_same_job,
@@ -137,7 +138,7 @@ class RunDirectory:
         from danlu.html import render_html
 
         self.write_text("report.html", render_html(shown or [report], title=f"danlu {self.job}", subtitle=self.uri))
-        self.write_text("report.json", report.model_dump_json(indent=2))
+        self.write_text(REPORT_FILE, report.model_dump_json(indent=2))
         if report.held:
             self.mark_done(_FINISHED)
 
@@ -177,9 +178,11 @@ class RunDirectory:
 
     def _holds(self, file: str) -> bool:
         filesystem, path = filesystem_of(file)
+        if filesystem != self.filesystem:
+            return False
         if self.is_local:
             return Path(path).resolve().is_relative_to(Path(self._root).resolve())
-        return filesystem == self.filesystem and path.startswith(f"{self._root.rstrip('/')}/")
+        return path.startswith(f"{self._root.rstrip('/')}/")
 
     def _clear(self) -> None:
         names, earlier = self._names(), self._earlier()
@@ -219,27 +222,29 @@ class RunDirectory:
         if lineage.inputs:
             self.began_with = earlier.code_version if earlier.code_version != lineage.code_version else None
         elif not earlier.same_code(lineage):  # nothing but the code decides what such a job makes
-            self._forget_steps()
+            self._remove(STATE_FOLDER)
             self._begin(text, lineage)
+        if self.done(_FINISHED) is None:  # it tries again: until it ends, nobody shall take what it writes for whole
+            self._remove(REPORT_FILE)
 
     def _begin(self, config: str, lineage: Lineage) -> None:
         # The lineage comes first: a folder that has one is a run, so --fresh may remove what a crash left.
         self.write_text(LINEAGE_FILE, lineage.model_dump_json(indent=2))
         self.write_text(CONFIG_FILE, config)
 
-    def _forget_steps(self) -> None:
-        if STATE_FOLDER in self._names():
-            self.filesystem.rm(posixpath.join(self._root, STATE_FOLDER), recursive=True)
+    def _remove(self, name: str) -> None:
+        if name in self._names():
+            self.filesystem.rm(posixpath.join(self._root, name), recursive=True)
 
 
-def is_finished(run: str) -> bool:
-    """Whether a run directory's job came to its end and held its checks."""
+def has_ended(run: str) -> bool:
+    """Whether the run in a run directory came to its end, whatever its checks say: then its artifacts are whole."""
     filesystem, path = filesystem_of(run, "run")
-    return bool(filesystem.exists(posixpath.join(path, STATE_FOLDER, f"{_FINISHED}.json")))
+    return bool(filesystem.exists(posixpath.join(path, REPORT_FILE)))
 
 
 def read_report(run: str) -> Report | None:
     """The report of a run directory, or None when it has none."""
     filesystem, path = filesystem_of(run, "run")
-    file = posixpath.join(path, "report.json")
+    file = posixpath.join(path, REPORT_FILE)
     return Report.model_validate_json(filesystem.cat_file(file)) if filesystem.exists(file) else None

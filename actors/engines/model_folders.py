@@ -10,7 +10,7 @@ from actors.engines.model_files import read_config
 from actors.engines.openvino_architecture import read_architecture
 from actors.engines.openvino_folder import MODEL_FILE
 from danlu.errors import InputError, NotAvailableError
-from danlu.inputs import require_finished
+from danlu.inputs import require_ended
 
 ARTIFACTS = ("checkpoint", "model", "openvino")
 
@@ -54,7 +54,7 @@ def find_model(path: str | Path, key: str = "path") -> ModelFolders:
             fix="copy or mount the folder, and give its local path",
         )
     root = Path(path)
-    require_finished(str(root), ARTIFACTS, key)
+    require_ended(str(root), ARTIFACTS, key)
     places = (root, root / "model", root / "checkpoint")
     checkpoint = next((p for p in places if (p / "config.json").is_file() and any(p.glob("*.safetensors"))), None)
     converted = next((p for p in (root, root / "openvino") if (p / MODEL_FILE).is_file()), None)

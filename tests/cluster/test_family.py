@@ -46,6 +46,19 @@ def test_a_removed_parent_is_one_line_and_the_walk_goes_on(tmp_path: Path, capsy
     assert "removed" in line and "kept=b" in text
 
 
+def test_a_run_that_two_came_from_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.txt").write_text("text")
+    files = [str(tmp_path / "a.txt")]
+    for name in ("first", "second", "third"):
+        with RunDirectory.open("clean", JobConfig(output=str(tmp_path / name)), files) as run:
+            run.write_text("part.txt", name)
+            run.finish(Report(job="clean", figures={"kept": name}))
+            files = [*files, run.child("part.txt")]
+    print_lineage(str(tmp_path / "third"))
+    text = capsys.readouterr().out
+    assert text.count("kept=first") == 1 and f"{tmp_path / 'first'}  (see above)" in text
+
+
 def test_broken_checks_and_drops_are_told() -> None:
     drops = [["filters", "too_short", 812, "27%"], ["near", "similar", 40, "1%"]]
     report = Report(

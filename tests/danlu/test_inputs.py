@@ -54,8 +54,9 @@ def test_an_artifact_is_found_in_its_run_or_taken_as_it_is(tmp_path: Path) -> No
     assert find_artifact(inside, "checkpoint") == inside
 
 
+@pytest.mark.parametrize("held", [True, False])
 @pytest.mark.parametrize("inside", [False, True])
-def test_an_unfinished_runs_artifact_is_not_taken(folder: Path, inside: bool) -> None:
+def test_a_runs_artifact_is_taken_once_it_has_ended(folder: Path, inside: bool, held: bool) -> None:
     output = folder / "run"
     location = str(output / "checkpoint") if inside else str(output)
     config, source = JobConfig(output=str(output)), [str(folder / "a.jsonl")]
@@ -63,11 +64,17 @@ def test_an_unfinished_runs_artifact_is_not_taken(folder: Path, inside: bool) ->
         run.write_text("checkpoint/config.json", "{}")
         with pytest.raises(InputError, match=r"from is .*not finished(.|\n)*the same command finishes it"):
             find_artifact(location, "checkpoint", "from")
-        run.finish(Report(job="train", checks=[Check(name="the loss falls", held=False)]))
-        with pytest.raises(InputError, match="did not hold its own checks"):
-            find_artifact(location, "checkpoint", "from")
-        run.finish(Report(job="train"))
+        run.finish(Report(job="train", checks=[Check(name="the loss falls", held=held)]))
     assert find_artifact(location, "checkpoint", "from") == str(output / "checkpoint")
+
+
+def test_a_run_that_tries_again_is_under_way(folder: Path) -> None:
+    config, source = JobConfig(output=str(folder / "run")), [str(folder / "a.jsonl")]
+    with RunDirectory.open("train", config, source) as run:
+        run.write_text("checkpoint/config.json", "{}")
+        run.finish(Report(job="train", checks=[Check(name="the loss falls", held=False)]))
+    with RunDirectory.open("train", config, source), pytest.raises(InputError, match="not finished"):
+        find_artifact(config.output, "checkpoint")
 
 
 def test_other_files_of_an_unfinished_run_are_taken(folder: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from danlu.config import JobConfig
 from danlu.errors import ConfigError, InputError, NotAvailableError, ResourceError
+from danlu.inputs import find_artifact
 from danlu.lineage import Lineage, ancestors, read_lineage, run_directory_of, trace
 from danlu.report import Check, Report
 from danlu.run_directory import RunDirectory, read_report
@@ -120,6 +121,15 @@ def test_fresh_never_removes_the_input(tmp_path: Path, source: str, link: bool) 
     assert inside.read_text() == "precious"
 
 
+def test_an_input_elsewhere_is_not_taken_for_one_inside(
+    tmp_path: Path, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_run(tmp_path, source).close()
+    monkeypatch.chdir(tmp_path / "run")
+    RunDirectory("memory://bucket", "trial").write_text("a.txt", "text")
+    RunDirectory.open("trial", Trial(output=str(tmp_path / "run")), ["memory://bucket/a.txt"], fresh=True).close()
+
+
 def test_fresh_never_removes_the_input_of_an_object_store(source: str) -> None:
     config = Trial(output="memory://bucket/whole")
     with RunDirectory.open("trial", config, [source]) as run:
@@ -177,6 +187,9 @@ def test_a_stopped_fresh_never_mixes_two_runs(
     done = left_after(tmp_path, source, removals, monkeypatch)
     entries = 6  # _state, artifact, two reports, config, lineage
     assert done == (removals if removals < entries else -1)
+    if 2 <= removals < entries:  # artifacts are being removed
+        with pytest.raises(InputError, match="not finished"):
+            find_artifact(str(tmp_path / "run"), "artifact")
     try:
         with open_run(tmp_path, source, size=2) as run:
             assert run.done("a") is None and run.finished() is None and run.read_text("artifact/a.txt") is None

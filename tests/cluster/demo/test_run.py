@@ -16,7 +16,7 @@ from cluster.local_ray import local_cpus
 from danlu.errors import ConfigError, ResourceError
 from danlu.progress import Progress
 from danlu.report import Check, Report
-from danlu.run_directory import is_finished, read_report
+from danlu.run_directory import read_report
 
 
 def stage(name: str, held: bool = True) -> Callable[[Demo], list[Report]]:
@@ -29,6 +29,10 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> dict[str, Callable[[Demo], list[R
     made = {name: stage(name) for name in ("one", "two")}
     monkeypatch.setattr(demo_run, "STAGES", made)
     return made
+
+
+def is_finished(output: str) -> bool:
+    return Path(output, "_state", "run.json").exists()
 
 
 def run(config: DemoConfig, **options: object) -> bool:

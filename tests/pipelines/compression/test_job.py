@@ -78,7 +78,7 @@ def test_an_interrupted_run_leaves_nothing_running(checkpoint: Path, tmp_path: P
     wait_for(output / "_state" / "measure_quality.json", process)
     time.sleep(2)
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=20) != 0
+    assert process.wait(timeout=90) != 0  # a busy machine is no failure
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)
 
