@@ -3,5 +3,6 @@
 from actors.domain_classifier.classifier import OTHER, DomainClassifier
 from actors.domain_classifier.held_out import HeldOut
 from actors.domain_classifier.seeds import STARTER, read_seeds, seed_files
+from actors.domain_classifier.terms import Terms
 
-__all__ = ["OTHER", "STARTER", "DomainClassifier", "HeldOut", "read_seeds", "seed_files"]
+__all__ = ["OTHER", "STARTER", "DomainClassifier", "HeldOut", "Terms", "read_seeds", "seed_files"]

@@ -1,4 +1,4 @@
-"""Discriminant analysis of embeddings, with probabilities that mean what they say."""
+"""Which domain a text belongs to, by its embedding or its terms, with probabilities that mean what they say."""
 
 from __future__ import annotations
 
@@ -6,24 +6,28 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, TypeAlias
 
 import numpy as np
+from scipy import sparse
 
 from actors.domain_classifier.discriminant import fit_discriminant
 from actors.domain_classifier.held_out import HeldOut
+from actors.domain_classifier.ridge import fit_ridge
 from actors.domain_classifier.seeds import check_seeds
 from danlu.errors import InputError
 
 OTHER = "other"
-Encode = Callable[[Sequence[str]], np.ndarray]
+# (n, dim): dense embeddings, or sparse terms (scipy has no types).
+Points: TypeAlias = Any
+Encode = Callable[[Sequence[str]], Points]
 _FOLDS = 5
 _LOG_TEMPERATURE = (-3.0, 7.0)
 
 
 @dataclass(frozen=True)
 class DomainClassifier:
-    """Scores of domains for embeddings.
+    """Scores of domains for embeddings or terms.
 
     domains: names. weights: (n_domains, dim) float32. biases: (n_domains,) float32.
     temperature: what the scores are divided by to be calibrated (fitted on held-out seeds).
@@ -42,7 +46,7 @@ class DomainClassifier:
 
         Args:
             seeds: {domain: texts}, at least two of each.
-            encode: texts to (n, dim) embeddings, the same as for what will be classified.
+            encode: texts to (n, dim) embeddings or terms, the same as for what will be classified.
             seed: of the cross-validation's folds.
 
         Raises:
@@ -52,23 +56,23 @@ class DomainClassifier:
         domains = tuple(seeds)
         embeddings = encode([text for domain in domains for text in seeds[domain]])
         labels = np.repeat(np.arange(len(domains)), [len(seeds[domain]) for domain in domains])
-        weights, biases = fit_discriminant(embeddings, labels)
+        weights, biases = _fit(embeddings, labels)
         folds = assign_folds(labels, seed)
         scores = _held_out_scores(embeddings, labels, folds)
         held_out = HeldOut.measure(_calibrate_across(scores, labels, folds), labels, domains)
         temperature = fit_temperature(scores, labels)
         return cls(domains, weights.astype(np.float32), biases.astype(np.float32), temperature, held_out)
 
-    def probabilities(self, embeddings: np.ndarray) -> np.ndarray:
+    def probabilities(self, embeddings: Points) -> np.ndarray:
         """(n, n_domains), each row of sum 1."""
-        return softmax((embeddings @ self.weights.T + self.biases) / self.temperature)
+        return softmax((np.asarray(embeddings @ self.weights.T) + self.biases) / self.temperature)
 
-    def classify(self, embeddings: np.ndarray, min_score: float = 0.0) -> tuple[list[str], np.ndarray]:
+    def classify(self, embeddings: Points, min_score: float = 0.0) -> tuple[list[str], np.ndarray]:
         """The likeliest domain of each of (n, dim) embeddings and its calibrated probability, (n,) float32.
 
         Below `min_score` the domain is `other`.
         """
-        if not len(embeddings):
+        if not embeddings.shape[0]:
             return [], np.zeros(0, dtype=np.float32)
         probabilities = self.probabilities(embeddings)
         best = probabilities.argmax(axis=1)
@@ -138,12 +142,17 @@ def assign_folds(labels: np.ndarray, seed: int) -> np.ndarray:
     return folds
 
 
-def _held_out_scores(embeddings: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> np.ndarray:
+def _fit(points: Points, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (n_domains, dim) and biases (n_domains,)."""
+    return fit_ridge(points, labels) if sparse.issparse(points) else fit_discriminant(points, labels)
+
+
+def _held_out_scores(embeddings: Points, labels: np.ndarray, folds: np.ndarray) -> np.ndarray:
     """(n, n_domains) scores of each seed by a model that has not seen it."""
     scores = np.zeros((len(labels), int(labels.max()) + 1))
     for fold in range(int(folds.max()) + 1):
         held_out = folds == fold
-        weights, biases = fit_discriminant(embeddings[~held_out], labels[~held_out])
+        weights, biases = _fit(embeddings[~held_out], labels[~held_out])
         scores[held_out] = embeddings[held_out] @ weights.T + biases
     return scores
 

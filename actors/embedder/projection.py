@@ -51,7 +51,7 @@ def count_ngrams(texts: Sequence[str]) -> np.ndarray:
     """Occurrences of each hashed character 1- to 3-gram of folded texts: (n_texts, BUCKETS) float32."""
     counts = np.empty((len(texts), BUCKETS), dtype=np.float32)
     for row, text in enumerate(texts):
-        counts[row] = np.bincount(_buckets(code_points(text)), minlength=BUCKETS)
+        counts[row] = np.bincount(hash_ngrams(code_points(text), 3, _BUCKET_BITS), minlength=BUCKETS)
     return counts
 
 
@@ -80,20 +80,19 @@ def fit_projection(texts: Sequence[str], rank: int) -> Projection:
     return Projection(_characters(folded), idf, _fix_signs(weighted.T @ left))
 
 
-def _buckets(points: np.ndarray) -> np.ndarray:
-    """The hash bucket of each 1-, 2- and 3-gram of (n,) code points."""
+def hash_ngrams(points: np.ndarray, longest: int, bits: int) -> np.ndarray:
+    """One of 2**bits buckets, uint32, for each n-gram of (n,) uint32 code points, of 1 to `longest` characters."""
     ones = points * _CHARACTER
-    twos = _join(ones[:-1], ones[1:])
-    threes = _join(twos[:-1], ones[2:])
-    hashes = np.concatenate([ones + np.uint32(1), twos, threes])
+    grams = [ones + np.uint32(1)]
+    last = ones
+    for size in range(2, longest + 1):
+        last = (last[:-1] ^ (last[:-1] >> np.uint32(15))) * _MIX + ones[size - 1 :]
+        grams.append(last)
+    hashes = np.concatenate(grams)
     hashes ^= hashes >> np.uint32(16)
     hashes *= _MIX
     hashes ^= hashes >> np.uint32(13)
-    return hashes >> np.uint32(32 - _BUCKET_BITS)
-
-
-def _join(grams: np.ndarray, following: np.ndarray) -> np.ndarray:
-    return (grams ^ (grams >> np.uint32(15))) * _MIX + following
+    return hashes >> np.uint32(32 - bits)
 
 
 def _characters(folded: Sequence[str]) -> np.ndarray:

@@ -201,6 +201,11 @@ class CleanConfig(JobConfig):
     )
     seed: int = Field(default=0, ge=0, description="of the sample the embedder is fitted to and of the clustering")
 
+    @property
+    def needs_vectors(self) -> bool:
+        """Whether texts are embedded: for paraphrases, and for domains where an embedder is named."""
+        return self.semantic is not None or (self.domain is not None and self.embedder.model is not None)
+
     @model_validator(mode="after")
     def _order_names_each_step_once(self) -> Self:
         steps = get_args(Step)

@@ -135,7 +135,7 @@ def _later_costs(config: CleanConfig) -> list[Cost]:
 
 
 def _embeds(config: CleanConfig) -> bool:
-    return config.semantic is not None or config.domain is not None
+    return config.needs_vectors
 
 
 def _fits(config: CleanConfig) -> bool:

@@ -90,8 +90,8 @@ def run(config: CleanConfig, run: RunDirectory, progress: Progress) -> Report:
     shards = read.read(raw_files(config), config, run, progress)
     judged = judge.judge(shards, config, run, progress)
     removals, embedding = _find_duplicates(shards, judged.passed, config, run, progress)
-    classifier = domains.learn_domains(embedding, config, run, progress) if embedding else None
-    outcome = output.write_output(shards, removals, classifier, config, run, progress)
+    model = domains.learn_domains(embedding, config, run, progress)
+    outcome = output.write_output(shards, removals, model, config, run, progress)
     documents = sum(shard.documents for shard in shards)
     lines = (run.done("read") or {})["repeated_lines"]
     facts: dict[str, Scalar] = {"renamed_ids": judged.renamed, "boilerplate_lines": lines}
@@ -100,13 +100,14 @@ def run(config: CleanConfig, run: RunDirectory, progress: Progress) -> Report:
         facts |= _masked_figures(config.pii, judged.masked)
     if embedding is not None:
         facts["unknown_token_share"] = round(embedding.unknown_token_share, 4)
-    if classifier is not None:
-        facts["domain_seed_accuracy"] = round(classifier.held_out.accuracy, 4)
-        facts["domain_macro_f1"] = round(classifier.held_out.macro_f1, 4)
-        facts["domain_calibration_error"] = round(classifier.held_out.calibration_error, 4)
+    held_out = model.classifier.held_out if model is not None else None
+    if held_out is not None:
+        facts["domain_seed_accuracy"] = round(held_out.accuracy, 4)
+        facts["domain_macro_f1"] = round(held_out.macro_f1, 4)
+        facts["domain_calibration_error"] = round(held_out.calibration_error, 4)
     if not continued:  # the time of a stopped run is not known
         facts["documents_per_s"] = round(documents / (time.monotonic() - began), 1)
-    return build_report(documents, outcome, facts, config, layout, classifier.held_out if classifier else None)
+    return build_report(documents, outcome, facts, config, layout, held_out)
 
 
 def _masked_figures(config: PiiConfig, masked: dict[str, int]) -> dict[str, Scalar]:
@@ -125,7 +126,7 @@ def _find_duplicates(
     near_ = near.drop_near(shards, passed - len(exact_), exact_, config, run, progress)
     removals = {"exact": exact_, "near": near_}
     left = passed - len(exact_) - len(near_)
-    if not left or (config.semantic is None and config.domain is None):
+    if not left or not config.needs_vectors:
         return removals, None
     embedding = vectors.embed(shards, left, [exact_, near_], config, run, progress)
     if embedding.unknown_token_share > UNKNOWN_SHARE_WARNING:

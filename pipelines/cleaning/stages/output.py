@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from actors.domain_classifier import DomainClassifier
 from danlu.progress import Progress
 from danlu.run_directory import RunDirectory
 from pipelines.cleaning import store
@@ -22,6 +21,7 @@ from pipelines.cleaning.layout import Layout, Shard
 from pipelines.cleaning.numbers import by_shard, rows_of
 from pipelines.cleaning.outcome import Outcome
 from pipelines.cleaning.spread import spread
+from pipelines.cleaning.stages.domains import DomainModel
 from pipelines.cleaning.stages.vectors import read_vectors
 from pipelines.cleaning.survivors import Removal, follow
 
@@ -66,7 +66,7 @@ class ShardPlan:
 def write_output(
     shards: Sequence[Shard],
     removals: Mapping[str, Sequence[Removal]],
-    classifier: DomainClassifier | None,
+    model: DomainModel | None,
     config: CleanConfig,
     run: RunDirectory,
     progress: Progress,
@@ -80,7 +80,7 @@ def write_output(
     if done is not None:
         return Outcome.from_dict(done["outcome"])
     outcome = Outcome()
-    work = WriteShard(Layout(run.uri), classifier, config.domain)
+    work = WriteShard(Layout(run.uri), model, config.domain)
     with progress.stage("write", sum(shard.documents for shard in shards), "documents") as stage:
         for part in spread(work, plan_output(shards, removals), config.workers):
             outcome.merge(part)
@@ -111,14 +111,14 @@ class WriteShard:
     """
 
     layout: Layout
-    classifier: DomainClassifier | None
+    model: DomainModel | None
     domain: DomainConfig | None
 
     def __call__(self, plan: ShardPlan) -> Outcome:
         rows = store.read_table(
             self.layout.texts(plan.shard), ["id", "source", "text", "stage", "reason", "detail", "quality", "length"]
         ).to_pylist()
-        domains = self._domains(plan.shard)
+        domains = self._domains(plan, rows)
         outcome = Outcome()
         kept: list[dict[str, Any]] = []
         dropped: list[dict[str, Any]] = []
@@ -137,13 +137,18 @@ class WriteShard:
         store.write_table(self.layout.dropped(plan.shard), pa.Table.from_pylist(dropped, DROPPED))
         return outcome
 
-    def _domains(self, shard: str) -> dict[int, tuple[str, float]]:
-        """{row: (domain, score)} of the embedded documents."""
-        if self.classifier is None or self.domain is None or store.read_facts(self.layout.vectors(shard)) is None:
+    def _domains(self, plan: ShardPlan, rows: Sequence[Mapping[str, Any]]) -> dict[int, tuple[str, float]]:
+        """{row: (domain, score)} of the documents that are left."""
+        if self.model is None or self.domain is None:
             return {}
-        rows, vectors = read_vectors(self.layout, shard)
-        names, scores = self.classifier.classify(vectors, self.domain.min_score)
-        return dict(zip(rows.tolist(), zip(names, scores.tolist(), strict=True), strict=True))
+        left = [place for place, row in enumerate(rows) if row["stage"] is None and place not in plan.duplicates]
+        if self.model.terms is not None:
+            points = self.model.encode([rows[place]["text"] for place in left])
+        else:
+            embedded, vectors = read_vectors(self.layout, plan.shard)
+            points = vectors[np.searchsorted(embedded, np.array(left, dtype=np.int64))]
+        names, scores = self.model.classifier.classify(points, self.domain.min_score)
+        return dict(zip(left, zip(names, scores.tolist(), strict=True), strict=True))
 
     def _verdict(
         self, place: int, row: Mapping[str, Any], plan: ShardPlan, domains: Mapping[int, tuple[str, float]]

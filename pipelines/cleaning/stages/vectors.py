@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,8 +23,7 @@ from pipelines.cleaning.survivors import Removal
 
 # Loading a model costs seconds; an actor more for so many documents is worth it.
 _ACTOR_DOCUMENTS = 50_000
-_SAMPLE_DOCUMENTS = 1300  # with the seeds of domains no more than an embedder is fitted to
-_SEED_TEXTS = 700
+_SAMPLE_DOCUMENTS = 2000
 
 
 @dataclass(frozen=True)
@@ -119,7 +117,7 @@ class SampleTexts:
 
 @dataclass(frozen=True)
 class FitEmbedder:
-    """Fits and stores an embedder: (texts, how many of them are the corpus's) -> the unknown share of these.
+    """Fits and stores an embedder; the share of the texts' tokens that it does not know.
 
     In a worker, which computes with one thread: sums in another order would give other vectors on another machine.
     """
@@ -128,15 +126,14 @@ class FitEmbedder:
     config: EmbedderConfig
     seed: int
 
-    def __call__(self, item: tuple[list[str], int]) -> float:
+    def __call__(self, texts: list[str]) -> float:
         from actors.embedder import fit_embedder, unknown_token_share
 
-        texts, own = item
         model = fit_embedder(texts, self.config.dimensions, self.seed)
         with tempfile.TemporaryDirectory() as folder:
             model.save(str(Path(folder, "model")), create_model_card=False)
             store.put_folder(Path(folder, "model"), self.layout.embedder)
-        return unknown_token_share(model, texts[:own])
+        return unknown_token_share(model, texts)
 
 
 class EmbedShard:
@@ -194,24 +191,13 @@ def _prepare(
         model = load_embedder(config.embedder.model, config.embedder.device or "cpu")
         embedding = Embedding(config.embedder.model, unknown_token_share(model, texts), fitted=False)
     else:
-        fit_texts = [comparison_key(text) for text in [*texts, *_seed_texts(config)]]
-        with progress.stage("fit embedder", len(fit_texts), "texts") as stage:
+        with progress.stage("fit embedder", len(texts), "documents") as stage:
             fit = FitEmbedder(layout, config.embedder, config.seed)
-            (unknown,) = spread(fit, [(fit_texts, len(texts))])
-            stage.update(len(fit_texts))
+            (unknown,) = spread(fit, [[comparison_key(text) for text in texts]])
+            stage.update(len(texts))
         embedding = Embedding(layout.embedder, unknown, fitted=True)
     run.mark_done("embedder", **vars(embedding))
     return embedding
-
-
-def _seed_texts(config: CleanConfig) -> list[str]:
-    """The domains' seeds: an embedder that never saw their words could not tell them apart."""
-    if config.domain is None:
-        return []
-    from actors.domain_classifier import read_seeds
-
-    texts = [text for seeds in read_seeds(config.domain.seeds).values() for text in seeds]
-    return random.Random(config.seed).sample(texts, min(len(texts), _SEED_TEXTS))
 
 
 def _gpus_for_each(config: EmbedderConfig, actors: int) -> float:
