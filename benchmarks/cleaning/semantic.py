@@ -67,9 +67,9 @@ def cluster(vectors: np.ndarray, planted: np.ndarray, config: SemanticConfig, se
 
 
 def _members(assigned: np.ndarray) -> list[np.ndarray]:
-    """The places of the vectors of each cell, by their (n, 2) cells."""
-    cells = np.concatenate([assigned[:, 0], assigned[:, 1]])
-    places = np.tile(np.arange(len(assigned)), 2)
+    """The places of the vectors of each cell, by the cells of each vector."""
+    cells = assigned.ravel(order="F")
+    places = np.tile(np.arange(len(assigned)), assigned.shape[1])
     order = np.argsort(cells, kind="stable")
     starts = np.flatnonzero(np.diff(cells[order])) + 1
     return [np.unique(part) for part in np.split(places[order], starts)]

@@ -90,7 +90,7 @@ def principal_components(sample: np.ndarray, count: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class EmitVectors:
-    """A shard's embedded documents, each in its two nearest cells. The vectors travel in half precision."""
+    """A shard's embedded documents, each in its nearest cells. The vectors travel in half precision."""
 
     layout: Layout
     directions: np.ndarray
@@ -101,9 +101,9 @@ class EmitVectors:
         rows, vectors = read_vectors(self.layout, shard)
         table = store.read_table(self.layout.texts(shard), ["key", "sketch"]).take(rows)
         found = self.cells.assign(vectors @ self.directions.T)
-        # Once into each cell; a document whose two cells are one goes there once.
-        documents = np.concatenate([np.arange(len(rows)), np.flatnonzero(found[:, 0] != found[:, 1])])
-        targets = np.concatenate([found[:, 0], found[documents[len(rows) :], 1]])
+        # Once into each of its cells, of which some may be the same.
+        numbered = np.arange(len(rows))[:, None] * len(self.cells) + found
+        documents, targets = np.divmod(np.unique(numbered), len(self.cells))
         sketches = np.zeros((len(rows), SKETCH_SIZE), dtype=np.uint8)
         known = table["sketch"].is_valid().to_numpy()
         sketches[known] = store.matrix(table["sketch"].drop_null(), "u1", SKETCH_SIZE)

@@ -31,7 +31,7 @@ def test_cells_are_bounded_and_hold_everything(count: int, most: int, sample: in
     assert max(map(len, cells)) <= most
     membership = np.bincount(np.concatenate(cells), minlength=count)
     assert membership.min() >= 1
-    assert membership.max() <= 2
+    assert membership.max() <= 4
 
 
 def test_equal_vectors_are_still_bounded() -> None:
@@ -45,7 +45,7 @@ def test_near_vectors_meet_in_a_cell() -> None:
     twins = base + np.random.default_rng(1).normal(scale=0.02, size=base.shape).astype(np.float32)
     cells = [set(cell.tolist()) for cell in _members(np.concatenate([base, twins]), 200)]
     met = sum(any(number in cell and number + 1000 in cell for cell in cells) for number in range(1000))
-    assert met >= 980
+    assert met >= 995
 
 
 def test_the_same_vectors_give_the_same_cells() -> None:
