@@ -79,6 +79,8 @@ def main() -> None:
 
 def farewell(arguments: list[str]) -> str:
     """What is said at Ctrl-C: with --fresh the same command would begin anew instead of going on."""
+    if arguments[:1] == ["serve"]:
+        return "Stopped."
     same = "The same command without --fresh" if "--fresh" in arguments else "The same command"
     return f"Stopped. {same} goes on from here."
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from danlu.errors import InputError, RunError
-from danlu.lineage import read_lineage, run_directory_of
+from danlu.lineage import read_lineage, require_run
 from danlu.run_directory import CONFIG_FILE, RunDirectory
 from pipelines.cleaning.explanation import Explanation, Link, choose_id, explain_dropped, explain_kept
 from pipelines.cleaning.lookup import all_ids, find_rows, whole_text
@@ -105,9 +105,7 @@ def _find(root: str, identifier: str) -> tuple[str, dict[str, Any]] | None:
 
 
 def _open_run(path: str) -> RunDirectory:
-    folder = run_directory_of(path)
-    if folder is None:
-        raise InputError(f"{path} lies in no run directory", rule="no lineage.json at or above it")
+    folder = require_run(path)
     job = read_lineage(folder).job
     if job != "clean":
         raise InputError(f"{path} is a run of `danlu {job}`", rule="only documents of a cleaning run are explained")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import click
 
-from danlu.errors import InputError
-from danlu.lineage import Lineage, ancestors, run_directory_of
+from danlu.lineage import Lineage, ancestors, require_run
 from danlu.report import Report, Table
 from danlu.run_directory import read_report
 
@@ -17,11 +16,9 @@ def print_lineage(path: str) -> None:
     """Print `path`'s run and its ancestors, each with inputs, code version, figures, broken checks and drops.
 
     Raises:
-        InputError: `path` lies in no run directory.
+        InputError: nothing is at `path`, or it lies in no run directory.
     """
-    run = run_directory_of(path)
-    if run is None:
-        raise InputError(f"{path} lies in no run directory", rule="no lineage.json at or above it")
+    run = require_run(path)
     told: set[str] = set()
     for depth, folder, lineage in ancestors(run):
         lines = [f"{folder}  (see above)"] if folder in told else describe_run(folder, lineage)

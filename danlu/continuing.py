@@ -13,6 +13,7 @@ CONFIG_FILE = "config.yaml"
 REPORT_FILE = "report.json"
 STATE_FOLDER = "_state"
 
+_PART = ".part"  # of a file that was not written to its end
 _PLACES = {STATE_FOLDER: -2, REPORT_FILE: -1, CONFIG_FILE: 1, LINEAGE_FILE: 2}
 
 
@@ -58,15 +59,20 @@ def require_same_run(output: str, before: str, earlier: Lineage, config: str, li
     raise ConfigError(f"output is {output!r}", rule=rule, fix=fix)
 
 
-def require_unused(output: str, before: str | None, earlier: Lineage | None, has_state: bool) -> None:
+def has_done_nothing(names: list[str]) -> bool:
+    """Whether a run with these entries was refused or stopped before it did anything: another may take its place."""
+    return {CONFIG_FILE, LINEAGE_FILE} == {name for name in names if not name.endswith(_PART)}
+
+
+def require_unused(output: str, before: str | None, earlier: Lineage | None, names: list[str]) -> None:
     """Raise when a new run in a folder without a whole earlier one would take over what it did not write.
 
     Args:
         before: the text of a config.yaml there. earlier: the lineage there, where readable. One of them is None.
-        has_state: whether there are markers of finished steps.
+        names: what lies in the folder.
 
     Raises:
-        ConfigError: a config.yaml of the user's own, or markers of a run that is not whole.
+        ConfigError: files of the user's own, or markers of a run that is not whole.
     """
     if before is not None:
         raise ConfigError(
@@ -74,11 +80,18 @@ def require_unused(output: str, before: str | None, earlier: Lineage | None, has
             rule=f"a run would overwrite the {CONFIG_FILE} there, which is no run's (no readable {LINEAGE_FILE})",
             fix="choose another output, or move that file",
         )
-    if has_state:
+    if STATE_FOLDER in names:
         raise ConfigError(
             f"output is {output!r}",
             rule=f"it holds finished steps ({STATE_FOLDER}) of a run that has lost its {CONFIG_FILE} or {LINEAGE_FILE}",
             fix="add --fresh to start anew" if earlier is not None else "choose another output, or empty the folder",
+        )
+    foreign = [name for name in names if not name.endswith(_PART)] if earlier is None else []
+    if foreign:
+        raise ConfigError(
+            f"output is {output!r}",
+            rule=f"the folder holds files that are no run's, such as {min(foreign)}",
+            fix="choose a folder that is empty or not there yet",
         )
 
 

@@ -66,6 +66,21 @@ def trace(job: str, files: Sequence[str]) -> Lineage:
     return Lineage(job=job, created=now, code_version=code_version(), inputs=inputs, parents=parents)
 
 
+def require_run(path: str) -> str:
+    """The run directory that `path` is, or lies in.
+
+    Raises:
+        InputError: nothing is there, or no run.
+    """
+    filesystem, inside = filesystem_of(path, "run")
+    if not filesystem.exists(inside):
+        raise InputError(f"{path} does not exist", fix="give a run directory, or something in one")
+    folder = run_directory_of(path)
+    if folder is None:
+        raise InputError(f"{path} lies in no run directory", rule=f"no {LINEAGE_FILE} at or above it")
+    return folder
+
+
 def below_common_folder(paths: Sequence[str]) -> list[str]:
     """Each path without the folders that all of them share: `raw/a/1.txt`, `raw/2.txt` -> `a/1.txt`, `2.txt`."""
     parts = [path.split("/") for path in paths]
@@ -134,7 +149,9 @@ def code_version() -> str:
     git = ["git", "-C", str(root)]
     try:
         commit = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, timeout=10)
-        dirty = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, timeout=10)
+        # Of the code alone: a config or a run beside it changes nothing.
+        status = [*git, "status", "--porcelain", "--", "*.py", "*.j2", "*.toml"]
+        dirty = subprocess.run(status, capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
         return __version__
     if commit.returncode != 0:

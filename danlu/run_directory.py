@@ -16,6 +16,7 @@ from danlu.continuing import (
     CONFIG_FILE,
     REPORT_FILE,
     STATE_FOLDER,
+    has_done_nothing,
     removal_order,
     require_same_job,
     require_same_run,
@@ -212,10 +213,13 @@ class RunDirectory:
     def _adopt(self, config: JobConfig, lineage: Lineage) -> None:
         text = to_yaml(config.resolved())
         before, earlier = self.read_text(CONFIG_FILE), self._earlier()
+        if earlier is not None and has_done_nothing(self._names()):
+            self._begin(text, lineage)
+            return
         if earlier is not None:
             require_same_job(self.uri, self.job, earlier)
         if before is None or earlier is None:
-            require_unused(self.uri, before, earlier, STATE_FOLDER in self._names())
+            require_unused(self.uri, before, earlier, self._names())
             self._begin(text, lineage)
             return
         require_same_run(self.uri, before, earlier, text, lineage)

@@ -141,5 +141,5 @@ def test_only_a_cleaning_run_that_came_to_its_end_is_explained(run: Path, tmp_pa
     RunDirectory.open("clean", JobConfig(output=str(tmp_path / "half")), []).close()
     with pytest.raises(RunError, match="not finished"):
         print_explanation(str(tmp_path / "half"), "a")
-    with pytest.raises(InputError, match="no run directory"):
+    with pytest.raises(InputError, match="nowhere does not exist"):
         print_explanation(str(tmp_path / "nowhere"), "a")

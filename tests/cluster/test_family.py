@@ -93,3 +93,9 @@ def test_the_drops_of_a_real_run_are_found(ray_local: None, tmp_path: Path, caps
 def test_a_path_in_no_run_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no run directory"):
         print_lineage(str(tmp_path))
+
+
+def test_a_path_that_is_not_there_is_not_the_run_above_it(tmp_path: Path) -> None:
+    (tmp_path / "lineage.json").write_text("{}")
+    with pytest.raises(InputError, match="nowhere does not exist"):
+        print_lineage(str(tmp_path / "nowhere"))

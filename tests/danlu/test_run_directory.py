@@ -30,6 +30,12 @@ def open_run(tmp_path: Path, source: str, job: str = "trial", size: int = 1, fre
     return RunDirectory.open(job, Trial(output=str(tmp_path / "run"), size=size), [source], fresh=fresh)
 
 
+def begin_run(tmp_path: Path, source: str) -> None:
+    """A run that has done something."""
+    with open_run(tmp_path, source) as run:
+        run.mark_done("first")
+
+
 def test_finished_steps_and_report_are_found_again(tmp_path: Path, source: str) -> None:
     with open_run(tmp_path, source) as run:
         assert run.done("a") is None
@@ -51,20 +57,20 @@ def test_a_run_whose_checks_broke_is_not_finished(tmp_path: Path, source: str) -
 
 
 def test_other_settings_are_refused_and_named(tmp_path: Path, source: str) -> None:
-    open_run(tmp_path, source).close()
+    begin_run(tmp_path, source)
     with pytest.raises(ConfigError, match=r"size was 1 and is now 2(.|\n)*--fresh"):
         open_run(tmp_path, source, size=2)
 
 
 def test_other_input_content_is_refused(tmp_path: Path, source: str) -> None:
-    open_run(tmp_path, source).close()
+    begin_run(tmp_path, source)
     Path(source).write_text("changed")
     with pytest.raises(ConfigError, match="input has changed"):
         open_run(tmp_path, source)
 
 
 def test_another_jobs_folder_is_refused(tmp_path: Path, source: str) -> None:
-    open_run(tmp_path, source).close()
+    begin_run(tmp_path, source)
     with pytest.raises(ConfigError, match="holds a run of `danlu trial`"):
         open_run(tmp_path, source, job="other")
 
@@ -215,7 +221,8 @@ def test_swapped_files_are_other_inputs(tmp_path: Path) -> None:
     for file in files:
         file.write_text(file.name)
     config = Trial(output=str(tmp_path / "run"))
-    RunDirectory.open("trial", config, [str(f) for f in files]).close()
+    with RunDirectory.open("trial", config, [str(f) for f in files]) as run:
+        run.mark_done("first")
     files[0].write_text("b.txt")
     files[1].write_text("a.txt")
     with pytest.raises(ConfigError, match="input has changed"):
@@ -239,6 +246,7 @@ def test_another_version_of_the_code_is_noticed(tmp_path: Path, source: str, mon
     with open_run(tmp_path, source) as run:
         assert run.began_with is None
         began = read_lineage(run.uri).code_version
+        run.mark_done("first")
     monkeypatch.setattr("danlu.lineage.code_version", lambda: "9.9.9")
     with open_run(tmp_path, source) as run:
         assert run.began_with == began
@@ -328,3 +336,21 @@ def test_a_run_that_read_its_own_files_is_walked_once(tmp_path: Path, source: st
     lineage = trace("trial", [run.child("a.txt")])
     run.write_text("lineage.json", lineage.model_dump_json())
     assert lineage.parents == [run.uri] and len(list(ancestors(run.uri))) == 1
+
+
+def test_a_run_that_was_refused_before_it_did_anything_gives_way(tmp_path: Path, source: str) -> None:
+    """The fix that an error names has to work: the refused attempt must not stand in its way."""
+    open_run(tmp_path, source, size=8).close()
+    with open_run(tmp_path, source, size=2) as run:
+        assert "size: 2" in (run.read_text("config.yaml") or "")
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_folder_with_files_of_the_users_own_is_refused(tmp_path: Path, source: str, fresh: bool) -> None:
+    mine = tmp_path / "run" / "thesis.txt"
+    mine.parent.mkdir()
+    mine.write_text("years of work")
+    with pytest.raises(ConfigError, match=r"other files|thesis\.txt"):
+        open_run(tmp_path, source, fresh=fresh)
+    assert mine.read_text() == "years of work"
+    assert not (mine.parent / "lineage.json").exists()
