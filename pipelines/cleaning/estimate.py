@@ -40,7 +40,8 @@ START_S = 12.0
 
 # Peak memory, of which the first figure is the libraries. Worker: of one process with a shard of 29 MB of text, and
 # without; it holds a shard as rows and as columns, before and after. Driver: resident size of a run, and of
-# `load_index` with 40,000 and 200,000 documents; the vectors in half precision and the cells made of them come on top.
+# a driver that still held a row for every document. Comparisons have moved to the workers since, so the driver's figure
+# and the later stages' seconds are upper limits until they are measured again.
 WORKER_MB, WORKER_FOR_A_TEXT_BYTE = 255, 8.4
 EMBED_WORKER_MB = 555
 DRIVER_MB, DRIVER_WITH_EMBEDDER_MB = 300, 900
