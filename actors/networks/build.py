@@ -63,3 +63,32 @@ def check_sizes(architecture: Architecture, sizes: Sizes) -> None:
 def architecture_of(config: PreTrainedConfig) -> Architecture | None:
     """Our name for the architecture of a transformers config, or None when it is neither."""
     return _MODEL_TYPES.get(config.model_type)
+
+
+def sizes_of(config: PreTrainedConfig) -> Sizes:
+    """The sizes of a Qwen3 or Qwen3-MoE config.
+
+    Raises:
+        ValueError: it is of another architecture.
+    """
+    kind = architecture_of(config)
+    if kind is None:
+        raise ValueError(f"model_type is {config.model_type!r}: sizes are known of {', '.join(_MODEL_TYPES)} only")
+    experts: dict[str, int] = {}
+    if kind == "moe":
+        experts = {
+            "experts": config.num_experts,
+            "experts_per_token": config.num_experts_per_tok,
+            "expert_intermediate": config.moe_intermediate_size,
+        }
+    return Sizes(
+        layers=config.num_hidden_layers,
+        hidden=config.hidden_size,
+        intermediate=config.intermediate_size,
+        heads=config.num_attention_heads,
+        kv_heads=config.num_key_value_heads,
+        head_dim=config.head_dim,
+        context=config.max_position_embeddings,
+        tied_embeddings=config.tie_word_embeddings,
+        **experts,
+    )

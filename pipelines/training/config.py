@@ -10,6 +10,7 @@ from actors.networks.build import check_sizes
 from actors.networks.sizes import Architecture, Sizes, preset
 from danlu.config import JobConfig, Settings
 from danlu.errors import NotAvailableError
+from pipelines.training.layout import Batching, Layout, check_batching, check_network, check_stages
 
 _DEFAULT_STEPS = 200
 
@@ -35,7 +36,8 @@ class BatchSettings(Settings):
     micro: int | None = Field(
         default=None,
         ge=1,
-        description="sequences per worker and forward pass; less needs less memory; null = all at once",
+        description="sequences per replica and forward pass; less needs less memory; null = all at once, or with "
+        "a pipeline so many that each stage has four batches",
     )
 
 
@@ -51,17 +53,6 @@ class ParallelSettings(Settings):
     zero: int = Field(
         default=0, ge=0, le=3, description="ZeRO stage: shard 1 optimizer states, 2 gradients too, 3 parameters too"
     )
-
-    @model_validator(mode="after")
-    def _available(self) -> Self:
-        for axis in ("pipeline", "tensor", "expert"):
-            if getattr(self, axis) != 1:
-                raise NotAvailableError(
-                    f"parallel.{axis} is {getattr(self, axis)}",
-                    rule="this version spreads over data-parallel workers only",
-                    fix=f"parallel.{axis}=1, and parallel.zero=3 where the model is too large for one worker",
-                )
-        return self
 
 
 class OptimizerSettings(Settings):
@@ -150,8 +141,10 @@ class TrainConfig(JobConfig):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         _check_network(self)
-        _check_batch(self)
+        check_stages(self.layout, self.parallel.zero)
+        check_batching(self.layout, Batching(self.batch.sequences, self.batch.micro))
         _check_precision(self)
+        _check_available(self)
         wanted = None if self.tokens is None else self._steps_for(self.tokens)
         if wanted is not None and self.steps not in (None, wanted):
             raise ValueError(f"steps is {self.steps} and tokens is {self.tokens} (= {wanted} steps): give one of them")
@@ -178,9 +171,20 @@ class TrainConfig(JobConfig):
         return _DEFAULT_STEPS if self.tokens is None else self._steps_for(self.tokens)
 
     @property
+    def layout(self) -> Layout:
+        """The grid of workers."""
+        axes = self.parallel
+        return Layout(axes.data, axes.pipeline, axes.tensor, axes.expert)
+
+    @property
     def micro_sequences(self) -> int:
-        """Sequences per worker and forward pass."""
-        return self.batch.micro or self.batch.sequences // self.parallel.data
+        """Sequences per replica and forward pass."""
+        return Batching(self.batch.sequences, self.batch.micro).micro_sequences(self.layout)
+
+    @property
+    def micro_batches(self) -> int:
+        """Forward passes per replica and step."""
+        return self.batch.sequences // (self.parallel.data * self.micro_sequences)
 
     def _steps_for(self, tokens: int) -> int:
         per_step = self.batch.sequences * self.batch.length
@@ -204,6 +208,7 @@ def _check_network(config: TrainConfig) -> None:
     if config.size is not None and sizes != preset(kind, config.size):
         raise ValueError(f"size is {config.size!r} and sizes differ from that preset: give one of them")
     check_sizes(kind, sizes)
+    check_network(config.layout, sizes)
     if config.batch.length > sizes.context:
         raise ValueError(f"batch.length is {config.batch.length}: the network's context is {sizes.context} tokens")
 
@@ -214,10 +219,11 @@ def _check_precision(config: TrainConfig) -> None:
         raise ValueError("precision is bf16 and parallel.zero is 0: fp32 master weights need parallel.zero=1 or more")
 
 
-def _check_batch(config: TrainConfig) -> None:
-    sequences, workers = config.batch.sequences, config.parallel.data
-    if sequences % workers:
-        raise ValueError(f"batch.sequences is {sequences}: it must be a multiple of parallel.data ({workers})")
-    share = sequences // workers
-    if share % config.micro_sequences:
-        raise ValueError(f"batch.micro is {config.batch.micro}: it must divide the {share} sequences of a worker")
+def _check_available(config: TrainConfig) -> None:
+    for axis in ("pipeline", "tensor", "expert"):
+        if getattr(config.parallel, axis) != 1:
+            raise NotAvailableError(
+                f"parallel.{axis} is {getattr(config.parallel, axis)}",
+                rule="this version spreads over data-parallel workers only",
+                fix=f"parallel.{axis}=1, and parallel.zero=3 where the model is too large for one worker",
+            )

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Literal
 
 from pipelines.training.config import TrainConfig
+from pipelines.training.groups import Groups
 
 if TYPE_CHECKING:
     import torch
@@ -22,7 +23,7 @@ def deepspeed_config(config: TrainConfig, parameters: int) -> dict[str, Any]:
     bucket = min(_BUCKET_ELEMENTS, parameters)
     return {
         "train_micro_batch_size_per_gpu": config.micro_sequences,
-        "gradient_accumulation_steps": config.batch.sequences // (config.parallel.data * config.micro_sequences),
+        "gradient_accumulation_steps": config.micro_batches,
         "gradient_clipping": config.optimizer.gradient_clipping,
         "bf16": {"enabled": config.precision == "bf16"},
         "zero_optimization": {
@@ -37,12 +38,13 @@ def deepspeed_config(config: TrainConfig, parameters: int) -> dict[str, Any]:
     }
 
 
-def start_engine(config: TrainConfig, model: PreTrainedModel, device: Literal["cpu", "cuda"]) -> DeepSpeedEngine:
+def start_engine(
+    config: TrainConfig, model: PreTrainedModel, groups: Groups, device: Literal["cpu", "cuda"]
+) -> DeepSpeedEngine:
     """Wrap `model`. The torch process group is up, and DS_ACCELERATOR was set before DeepSpeed was imported."""
     import deepspeed
 
-    _use_plain_collectives()
-    logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
+    prepare_deepspeed()
     if config.parallel.zero == 3:
         _fetch_experts_together(model)
     if config.recompute:
@@ -52,9 +54,39 @@ def start_engine(config: TrainConfig, model: PreTrainedModel, device: Literal["c
         model=model,
         optimizer=_optimizer(config, model, device),
         config=deepspeed_config(config, count),
+        mpu=None if groups.layout.tensor == 1 else groups,
         dist_init_required=False,
     )
     return engine
+
+
+def set_learning_rate(engine: DeepSpeedEngine, rate: float) -> None:
+    """The rate of all weights from the next step on."""
+    for group in engine.optimizer.param_groups:
+        group["lr"] = rate
+
+
+def discard_gradients(engine: DeepSpeedEngine) -> None:
+    """Drop the gradients of a whole step, as DeepSpeed itself does where its loss scaling overflows."""
+    optimizer = engine.optimizer
+    engine.zero_grad()
+    if hasattr(optimizer, "averaged_gradients"):  # ZeRO keeps its part of the reduced gradients beside the weights
+        for group in optimizer.averaged_gradients:
+            optimizer.averaged_gradients[group] = None
+    if hasattr(optimizer, "all_grad_tensors"):
+        for group in optimizer.all_grad_tensors:
+            optimizer.all_grad_tensors[group] = None
+    if engine.zero_optimization():
+        optimizer.zero_grad()
+    if hasattr(optimizer, "micro_step_id"):
+        optimizer.micro_step_id = -1 if engine.zero_optimization_stage() < 3 else 0
+    engine.micro_steps += 1
+
+
+def prepare_deepspeed() -> None:
+    """Once per process, before anything of DeepSpeed's starts."""
+    _use_plain_collectives()
+    logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
 
 
 def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:

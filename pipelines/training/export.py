@@ -14,26 +14,26 @@ from pipelines.training.tokenizer import load_tokenizer, stop_tokens
 
 if TYPE_CHECKING:
     import torch
-    from deepspeed import DeepSpeedEngine
-    from transformers import PreTrainedModel
+
+    from pipelines.training.executor import Executor
 
 _PROBE_TOKENS = 32
 # Relative to the largest logit. CPU and GPU kernels round differently; bf16 keeps 8 bits.
 _TOLERANCE = {"fp32": 1e-4, "bf16": 3e-2}
 
 
-def export_checkpoint(engine: DeepSpeedEngine, plan: TrainingPlan, probe: np.ndarray, rank: int) -> None:
+def export_checkpoint(executor: Executor, plan: TrainingPlan, probe: np.ndarray) -> None:
     """Write `checkpoint/` and the probe's logits. Every worker takes part; the first one writes.
 
     Args:
         probe: (tokens,) int64, some real text.
     """
-    logits = _logits(engine, probe[:_PROBE_TOKENS])
-    weights = _gather_weights(engine.module, keep=rank == 0)
-    if rank == 0:
+    logits = executor.logits(probe[:_PROBE_TOKENS])
+    weights = executor.whole_weights()
+    if logits is not None:
         part = plan.result.with_suffix(".part")
         shutil.rmtree(part, ignore_errors=True)
-        _save(engine.module, weights, plan, part)
+        _save(executor, weights, plan, part)
         shutil.rmtree(plan.result, ignore_errors=True)
         part.replace(plan.result)
         np.savez(plan.probe, tokens=probe[:_PROBE_TOKENS], logits=logits)
@@ -59,40 +59,18 @@ def logit_difference(plan: TrainingPlan) -> tuple[float, float]:
     return float(np.abs(found - expected).max()), allowed
 
 
-def _logits(engine: DeepSpeedEngine, tokens: np.ndarray) -> np.ndarray:
-    """(1, tokens, vocabulary) float32."""
-    import torch
-
-    engine.eval()
-    with torch.no_grad():
-        outputs = engine(input_ids=torch.from_numpy(tokens)[None].to(engine.device), use_cache=False)
-    return outputs.logits.float().cpu().numpy()
-
-
-def _gather_weights(model: PreTrainedModel, keep: bool) -> dict[str, torch.Tensor]:
-    """All weights on the CPU of those who `keep` them. One parameter at a time, as ZeRO-3 may not fit them all."""
-    import deepspeed
-
-    weights = {}
-    for name, parameter in model.named_parameters():
-        with deepspeed.zero.GatheredParameters([parameter], modifier_rank=None):
-            if keep:
-                weights[name] = parameter.detach().cpu().clone()
-    return weights
-
-
-def _save(model: PreTrainedModel, weights: dict[str, torch.Tensor], plan: TrainingPlan, folder: Path) -> None:
+def _save(executor: Executor, weights: dict[str, torch.Tensor], plan: TrainingPlan, folder: Path) -> None:
     """Save through a model of its own, which knows of no engine, no shards and no hooks."""
     import torch
     from transformers import AutoModelForCausalLM
 
     dtype = next(iter(weights.values())).dtype
     with torch.device("meta"):
-        clean = AutoModelForCausalLM.from_config(model.config, dtype=dtype)
+        clean = AutoModelForCausalLM.from_config(executor.config, dtype=dtype)
     clean.load_state_dict(weights, strict=False, assign=True)
     clean.tie_weights()
     tokenizer = load_tokenizer(plan.tokenizer)
-    clean.generation_config = model.generation_config
+    clean.generation_config = executor.generation_config
     ends = clean.generation_config.eos_token_id
     known = ends if isinstance(ends, list) else [] if ends is None else [ends]
     clean.generation_config.eos_token_id = sorted({*known, *stop_tokens(tokenizer)})

@@ -7,11 +7,10 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from danlu.errors import ConfigError, InputError
+from danlu.errors import ConfigError, InputError, ResourceError
 from danlu.inputs import find_files
 from danlu.progress import Progress
 from danlu.report import Report
-from danlu.resources import require_resources
 from danlu.run_directory import RunDirectory
 from pipelines.training.config import TrainConfig
 from pipelines.training.plan import Device, TrainingPlan
@@ -38,7 +37,7 @@ def inputs(config: TrainConfig) -> list[str]:
 
 def resources(config: TrainConfig) -> dict[str, float]:
     """One CPU per worker, and one GPU each on cuda."""
-    workers = float(config.parallel.data)
+    workers = float(config.layout.world)
     return {"CPU": workers, "GPU": workers} if _device(config) == "cuda" else {"CPU": workers}
 
 
@@ -77,7 +76,7 @@ def _tokenizer(
     config: TrainConfig, kind: Kind, files: list[str], checkpoint: str | None, run: RunDirectory, progress: Progress
 ) -> int:
     """Train the tokenizer, or take the checkpoint's; returns how many embeddings it needs."""
-    from pipelines.training.network import check_context
+    from pipelines.training.network import check_checkpoint
     from pipelines.training.tokenizer import load_tokenizer, train_tokenizer
 
     folder = run.local("tokenizer")
@@ -88,7 +87,7 @@ def _tokenizer(
             tokenizer = train_tokenizer(_texts(files, kind), config.tokenizer.vocabulary)
             stage.update(note=f"{len(tokenizer):,} tokens")
     else:
-        check_context(checkpoint, config.batch.length)
+        check_checkpoint(checkpoint, config.batch.length, config.layout)
         tokenizer = load_tokenizer(checkpoint)
     tokenizer.save_pretrained(folder)
     run.mark_done("tokenizer", vocabulary=len(tokenizer))
@@ -142,5 +141,13 @@ def _device(config: TrainConfig) -> Device:
 def _require_cluster(config: TrainConfig) -> None:
     import ray
 
-    what = f"danlu train with parallel.data={config.parallel.data}"
-    require_resources(resources(config), ray.cluster_resources(), what, fix="lower parallel.data, or use more machines")
+    layout, available = config.layout, ray.cluster_resources()
+    places = int(min(available.get(resource, 0.0) for resource in resources(config)))
+    if layout.world <= places:
+        return
+    axes = [name for name in ("data", "pipeline", "tensor") if getattr(layout, name) > 1] or ["data"]
+    raise ResourceError(
+        f"danlu train with {layout} wants {layout.world} workers, the cluster has {places}",
+        rule=f"each takes one {' and one '.join(resources(config))}",
+        fix=f"lower {' or '.join(f'parallel.{name}' for name in axes)}, or use more machines",
+    )

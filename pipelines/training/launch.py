@@ -82,7 +82,7 @@ def _trainer(plan: TrainingPlan) -> TorchTrainer:
         train_loop_config={"plan": plan},
         torch_config=TorchConfig(backend="nccl" if plan.device == "cuda" else "gloo"),
         scaling_config=ScalingConfig(
-            num_workers=plan.config.parallel.data, use_gpu=plan.device == "cuda", resources_per_worker=resources
+            num_workers=plan.config.layout.world, use_gpu=plan.device == "cuda", resources_per_worker=resources
         ),
         run_config=RunConfig(
             # The same path and name again: Ray Train continues from the checkpoints it finds there.
@@ -96,7 +96,7 @@ def _trainer(plan: TrainingPlan) -> TorchTrainer:
 
 def _watch_start(fit: _Fit, plan: TrainingPlan, progress: Progress) -> None:
     before = len(read_attempts(plan.attempts))
-    with progress.stage(f"start {plan.config.parallel.data} workers") as stage:
+    with progress.stage(f"start {plan.config.layout.world} workers") as stage:
         while not fit.ended.is_set() and len(read_attempts(plan.attempts)) == before:
             fit.ended.wait(_LOOK_EVERY_S)
             stage.update()
@@ -144,7 +144,7 @@ def _explained(error: Exception, plan: TrainingPlan) -> Exception:
             return cause
         lines = [line for line in str(failure).splitlines() if line.strip()] or [type(failure).__name__]
         return RunError(
-            f"training failed on worker {rank} of {plan.config.parallel.data}, after {_RESTARTS} restarts",
+            f"training failed on worker {rank} of {plan.config.layout.world}, after {_RESTARTS} restarts",
             rule=lines[-1].strip(),
             fix="the same command continues from the last checkpoint once the cause is mended",
         )

@@ -6,28 +6,16 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
-from pipelines.training.batches import (
-    IGNORED,
-    Batch,
-    Sample,
-    Samples,
-    count_inputs,
-    count_targets,
-    share,
-)
+from pipelines.training.batches import Sample, Samples, count_inputs, count_targets
 from pipelines.training.checkpoints import Position
-from pipelines.training.losses import language_model_loss, router_balance_loss, sum_over_workers
+from pipelines.training.executor import Executor
+from pipelines.training.losses import router_weight, sum_over_workers
 from pipelines.training.metrics import StepMetrics, append_metrics
 from pipelines.training.plan import Outcome, TrainingPlan
 from pipelines.training.schedule import learning_rate
-
-if TYPE_CHECKING:
-    from deepspeed import DeepSpeedEngine
 
 
 @dataclass(frozen=True)
@@ -44,18 +32,17 @@ class TrainingLoop:
     """One worker's part of training.
 
     Attributes:
+        executor: the network, however it is spread over the workers.
         samples: the training data of every step.
         validation: the validation sequences, the same on every worker.
         save: keeps weights, optimizer and position; called by all workers at the same step.
     """
 
     plan: TrainingPlan
-    engine: DeepSpeedEngine
+    executor: Executor
     samples: Samples
     validation: list[Sample]
     save: Callable[[Position], None]
-    rank: int
-    workers: int
 
     def run(self, position: Position) -> Outcome:
         """Train from `position` to the last step, or until asked to stop or a number is not finite."""
@@ -67,7 +54,7 @@ class TrainingLoop:
             totals = self._forward_backward(samples)
             if not math.isfinite(totals.loss):
                 return Outcome("not_finite", position.step + 1, f"the loss is {totals.loss}")
-            norm = self._update()
+            norm = self.executor.update()
             if norm is not None and not math.isfinite(norm):
                 return Outcome("not_finite", position.step + 1, f"the gradient's norm is {norm}")
             position = Position(position.step + 1, position.tokens + count_inputs(samples))
@@ -84,66 +71,18 @@ class TrainingLoop:
         """Mean loss of the validation targets; None where nothing is held out."""
         if not self.validation:
             return None
-        self.engine.eval()
-        total = torch.zeros(1, dtype=torch.float64, device=self.engine.device)
-        with torch.no_grad():
-            for batch in share(self._even(self.validation), self.rank, self.workers, self.plan.config.micro_sequences):
-                total += self._losses(batch)[0]
-        self.engine.train()
-        return sum_over_workers(total).item() / count_targets(self.validation)
+        return sum_over_workers(self.executor.evaluate(self.validation)).item() / count_targets(self.validation)
 
     def _forward_backward(self, samples: list[Sample]) -> StepTotals:
-        """Gradients of the step's mean loss; DeepSpeed divides by workers and by batches, which is undone here."""
-        batches = list(share(samples, self.rank, self.workers, self.plan.config.micro_sequences))
-        targets = count_targets(samples)
-        weight = self._router_weight
-        sums = torch.zeros(3, dtype=torch.float64, device=self.engine.device)
-        for number, batch in enumerate(batches, start=1):
-            loss, router_loss = self._losses(batch)
-            scaled = loss * (self.workers * len(batches) / targets) + router_loss * (weight * self.workers)
-            self.engine.backward(scaled)
-            sums[0] += loss.detach() / targets
-            sums[1] += router_loss.detach() / len(batches)
-            if number < len(batches):
-                self.engine.step()  # counts the batch; weights change only after the last
-        sums[2] = float(self.rank == 0 and self.plan.stop_request.exists())
-        loss_sum, router_sum, stop = sum_over_workers(sums).tolist()
-        return StepTotals(loss_sum, router_sum, stop > 0)
-
-    def _losses(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """Summed cross entropy of the batch, and this worker's part of the router loss."""
-        device = self.engine.device
-        experts = {"output_router_logits": True} if self._router_weight else {}
-        outputs = self.engine(
-            input_ids=torch.from_numpy(batch.inputs).to(device),
-            use_cache=False,
-            logits_to_keep=batch.inputs.shape[1] - batch.first_target,
-            **experts,
-        )
-        targets = torch.from_numpy(batch.targets[:, batch.first_target :]).to(device)
-        loss = language_model_loss(outputs.logits, targets)
-        if not experts or not self.engine.training:
-            return loss, torch.zeros((), device=device)
-        real = torch.from_numpy(batch.real).to(device)
-        top_k = self.engine.module.config.num_experts_per_tok
-        return loss, router_balance_loss(outputs.router_logits, real, top_k)
-
-    def _update(self) -> float | None:
-        """Step the optimizer; the norm of the gradient before clipping."""
-        norm = None
-        if self.plan.config.parallel.zero == 0:  # the stages keep the norm, plain data parallelism does not
-            gradients = [p.grad for p in self.engine.module.parameters() if p.grad is not None]
-            norm = torch.nn.utils.get_total_norm(gradients) if gradients else None
-        self.engine.step()
-        if norm is None:
-            norm = self.engine.get_global_grad_norm()
-        return None if norm is None else float(norm)
+        stop = float(self.rank == 0 and self.plan.stop_request.exists())
+        sums = self.executor.forward_backward(samples)
+        loss, router_loss, stops = sum_over_workers(torch.cat([sums, sums.new_tensor([stop])])).tolist()
+        return StepTotals(loss, router_loss, stops > 0)
 
     def _set_learning_rate(self, step: int) -> float:
         config = self.plan.config
         rate = learning_rate(step, config.total_steps, config.optimizer)
-        for group in self.engine.optimizer.param_groups:
-            group["lr"] = rate
+        self.executor.set_learning_rate(rate)
         return rate
 
     def _record(
@@ -164,17 +103,11 @@ class TrainingLoop:
             tokens_per_s=tokens_per_s,
             learning_rate=rate,
             gradient_norm=norm,
-            router_loss=totals.router_loss if self._router_weight else None,
+            router_loss=totals.router_loss if router_weight(self.executor.config) else None,
             validation_loss=validation_loss,
         )
         append_metrics(self.plan.metrics, row)
 
-    def _even(self, samples: list[Sample]) -> list[Sample]:
-        """With ZeRO-3 every worker must run as many batches: fill up with sequences that have nothing to learn."""
-        filler = Sample(samples[0].inputs[:1], np.full(1, IGNORED))
-        return samples + [filler] * (-len(samples) % (self.workers * self.plan.config.micro_sequences))
-
     @property
-    def _router_weight(self) -> float:
-        """Weight of the router loss: 0 for a network without experts."""
-        return float(getattr(self.engine.module.config, "router_aux_loss_coef", 0.0))
+    def rank(self) -> int:
+        return self.executor.groups.rank

@@ -6,13 +6,14 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from actors.networks.build import build_config
-from danlu.errors import InputError
+from actors.networks.build import architecture_of, build_config, sizes_of
+from danlu.errors import ConfigError, InputError, NotAvailableError
 from danlu.inputs import find_artifact
 from pipelines.training.config import TrainConfig
+from pipelines.training.layout import Layout, check_network
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedConfig, PreTrainedModel
 
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -33,11 +34,12 @@ def find_checkpoint(location: str) -> str:
     raise InputError(f"from is {location!r}", rule="no such folder", fix="give a finished training run")
 
 
-def check_context(checkpoint: str, length: int) -> None:
-    """Raise unless the checkpoint's network can read sequences of `length` tokens.
+def check_checkpoint(checkpoint: str, length: int, layout: Layout) -> None:
+    """Raise unless the checkpoint's network can read sequences of `length` tokens and be cut as `layout` wants.
 
     Raises:
         InputError: the sequences are too long, or no network of this name can be had.
+        ConfigError: it can't be cut so.
     """
     from transformers import AutoConfig
 
@@ -50,6 +52,21 @@ def check_context(checkpoint: str, length: int) -> None:
     longest = getattr(config, "max_position_embeddings", None)
     if longest is not None and length > longest:
         raise InputError(f"batch.length is {length}", rule=f"the context of {checkpoint} is {longest} tokens")
+    if layout.pipeline * layout.tensor * layout.expert > 1:
+        _check_cuts(checkpoint, config, layout)
+
+
+def _check_cuts(checkpoint: str, config: PreTrainedConfig, layout: Layout) -> None:
+    if architecture_of(config) is None:
+        raise NotAvailableError(
+            f"{layout} and from is {checkpoint!r}",
+            rule=f"only Qwen3 and Qwen3-MoE networks can be cut, and this is {config.model_type}",
+            fix="parallel.data alone, and parallel.zero=3 where the model is too large for one worker",
+        )
+    try:
+        check_network(layout, sizes_of(config))
+    except ValueError as error:
+        raise ConfigError(str(error), rule=f"these are the sizes of {checkpoint}") from None
 
 
 def make_network(config: TrainConfig, checkpoint: str | None, vocabulary: int) -> PreTrainedModel:

@@ -119,7 +119,7 @@ def _layout(plan: TrainingPlan) -> Table:
     start = plan.checkpoint or f"random weights, seed {config.seed}"
     rows: list[list[Scalar]] = [
         ["start", start],
-        ["workers", config.parallel.data],
+        ["workers", config.layout.world],
         ["ZeRO stage", config.parallel.zero],
         ["device", plan.device],
         ["precision", config.precision],

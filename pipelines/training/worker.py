@@ -12,9 +12,8 @@ from pipelines.training.attempts import Attempt, append_attempt
 from pipelines.training.plan import Outcome, TrainingPlan
 
 if TYPE_CHECKING:
-    from deepspeed import DeepSpeedEngine
-
     from pipelines.training.checkpoints import Position
+    from pipelines.training.executor import Executor
     from pipelines.training.loop import TrainingLoop
 
 _VALIDATION_BATCHES = 20
@@ -26,22 +25,19 @@ def train_worker(settings: dict[str, Any]) -> Outcome:
     _prepare_process(plan)
     if _asked_to_stop(plan):
         return Outcome("interrupted", 0)
-    from ray.train import get_context
-
     from pipelines.training.checkpoints import restore_position, save_position
     from pipelines.training.export import export_checkpoint
     from pipelines.training.metrics import rewind_metrics
 
-    context = get_context()
-    loop = make_loop(plan, context.get_world_rank(), context.get_world_size(), save_position)
-    position = restore_position(loop.engine)
-    _note_attempt(plan, position.step, loop.rank, loop.workers)
+    loop = make_loop(plan, save_position)
+    position = restore_position(loop.executor)
+    _note_attempt(plan, position.step, loop.rank)
     if loop.rank == 0:
         rewind_metrics(plan.metrics, position.step)
     outcome = loop.run(position)
     if outcome.reason == "finished":
-        export_checkpoint(loop.engine, plan, loop.samples.step(0)[-1].inputs, loop.rank)
-    loop.engine.destroy()
+        export_checkpoint(loop.executor, plan, loop.samples.step(0)[-1].inputs)
+    loop.executor.engine.destroy()
     return outcome
 
 
@@ -66,37 +62,44 @@ def _asked_to_stop(plan: TrainingPlan) -> bool:
     return sum_over_workers(seen).item() > 0
 
 
-def make_loop(
-    plan: TrainingPlan, rank: int, workers: int, save: Callable[[DeepSpeedEngine, Position], None]
-) -> TrainingLoop:
-    """The loop of worker `rank`, with its network under DeepSpeed; the process group is up."""
-    from pipelines.training.batches import open_samples, validation_samples
-    from pipelines.training.engine import start_engine
-    from pipelines.training.loop import TrainingLoop
+def make_executor(plan: TrainingPlan) -> Executor:
+    """This worker's part of the network, ready to train; the process group is up."""
+    from pipelines.training.groups import make_groups
     from pipelines.training.network import make_network
+    from pipelines.training.replicated import ReplicatedExecutor
+    from pipelines.training.shards import mark_whole
+
+    config = plan.config
+    groups = make_groups(config.layout)
+    model = make_network(config, plan.checkpoint, plan.vocabulary)
+    mark_whole(model)
+    return ReplicatedExecutor(config, model, groups, plan.device)
+
+
+def make_loop(plan: TrainingPlan, save: Callable[[Executor, Position], None]) -> TrainingLoop:
+    """This worker's loop; the process group is up."""
+    from pipelines.training.batches import open_samples, validation_samples
+    from pipelines.training.loop import TrainingLoop
     from pipelines.training.token_store import TokenStore
 
     config = plan.config
     sequences, length = config.batch.sequences, config.batch.length
-    model = make_network(config, plan.checkpoint, plan.vocabulary)
-    engine = start_engine(config, model, plan.device)
+    executor = make_executor(plan)
     at_most = _VALIDATION_BATCHES * sequences
     return TrainingLoop(
         plan=plan,
-        engine=engine,
+        executor=executor,
         samples=open_samples(TokenStore(plan.tokens / "train"), plan.kind, sequences, length, config.seed),
         validation=validation_samples(TokenStore(plan.tokens / "validation"), plan.kind, length, at_most),
-        save=partial(save, engine),
-        rank=rank,
-        workers=workers,
+        save=partial(save, executor),
     )
 
 
-def _note_attempt(plan: TrainingPlan, step: int, rank: int, workers: int) -> None:
+def _note_attempt(plan: TrainingPlan, step: int, rank: int) -> None:
     """Tell the driver who starts where: the process ids of all workers, and the step they continue from."""
     import torch.distributed as dist
 
-    processes: list[Any] = [None] * workers
+    processes: list[Any] = [None] * dist.get_world_size()
     dist.all_gather_object(processes, os.getpid())
     if rank == 0:
         append_attempt(plan.attempts, Attempt(step, time.time() - plan.began, processes))

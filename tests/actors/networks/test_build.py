@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from actors.networks.build import architecture_of, build_config
+from actors.networks.build import architecture_of, build_config, sizes_of
 from actors.networks.parameters import count_parameters
 from actors.networks.sizes import PRESETS, Architecture, Sizes, preset
 
@@ -95,3 +95,15 @@ def test_impossible_sizes_are_refused(change: dict[str, int], rule: str) -> None
     base = {"layers": 1, "hidden": 16, "intermediate": 16, "heads": 4, "kv_heads": 2, "head_dim": 8}
     with pytest.raises(ValidationError, match=rule):
         Sizes(**(base | change))
+
+
+@pytest.mark.parametrize(
+    ("architecture", "name"), [(kind, name) for kind, presets in PRESETS.items() for name in presets]
+)
+def test_the_sizes_of_a_config_are_those_it_was_built_from(architecture: Architecture, name: str) -> None:
+    assert sizes_of(build_config(architecture, preset(architecture, name), 4096)) == preset(architecture, name)
+
+
+def test_the_sizes_of_another_architecture_are_not_guessed() -> None:
+    with pytest.raises(ValueError, match="model_type is 'gpt2'"):
+        sizes_of(AutoConfig.for_model("gpt2"))

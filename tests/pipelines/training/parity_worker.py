@@ -20,11 +20,11 @@ def main(cases_file: Path, rank: int, workers: int) -> None:
     meeting = cases_file.with_suffix(".meeting")
     dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=workers)
     for name, case in json.loads(cases_file.read_text()).items():
-        train_case(cases_file.parent / name, case, rank, workers)
+        train_case(cases_file.parent / name, case)
     dist.destroy_process_group()
 
 
-def train_case(folder: Path, case: dict, rank: int, workers: int) -> None:
+def train_case(folder: Path, case: dict) -> None:
     from danlu.config import validate
     from pipelines.training.checkpoints import Position
     from pipelines.training.config import TrainConfig
@@ -37,11 +37,14 @@ def train_case(folder: Path, case: dict, rank: int, workers: int) -> None:
     (folder / "_state").mkdir(exist_ok=True)
     plan = TrainingPlan(config, case["kind"], str(folder), None, case["vocabulary"], "cpu", began=0.0)
     saved: list[Position] = []
-    loop = make_loop(plan, rank, workers, save=lambda engine, position: saved.append(position))
+    loop = make_loop(plan, save=lambda executor, position: saved.append(position))
+    # Gradients that are discarded leave no trace.
+    loop.executor.forward_backward(loop.samples.step(5))
+    loop.executor.discard()
     outcome = loop.run(Position())
     assert outcome.reason == "finished" and saved[-1].step == config.total_steps
-    export_checkpoint(loop.engine, plan, loop.samples.step(0)[0].inputs, rank)
-    loop.engine.destroy()
+    export_checkpoint(loop.executor, plan, loop.samples.step(0)[0].inputs)
+    loop.executor.engine.destroy()
 
 
 if __name__ == "__main__":

@@ -86,7 +86,7 @@ def test_a_cluster_that_is_too_small_is_named_at_once(
     train: Train, small: dict[str, Any], text_file: Path, tmp_path: Path
 ) -> None:
     many = small | {"parallel": {"data": 8}, "batch": {"sequences": 8, "length": 32}}
-    with pytest.raises(ResourceError, match=r"parallel\.data=8 wants 8 CPUs, the cluster has 4"):
+    with pytest.raises(ResourceError, match=r"parallel\.data=8 wants 8 workers, the cluster has 4"):
         train(many | {"input": str(text_file), "output": str(tmp_path), "steps": 5})
 
 
