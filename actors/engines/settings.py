@@ -40,6 +40,7 @@ class TransformersSettings(Settings):
         default="auto", description="of weights and activations; auto is the checkpoint's own"
     )
     threads: int = Field(default=0, ge=0, description="CPU threads of torch; 0 leaves torch's default")
+    sequences: int = Field(default=16, ge=1, description="requests that are decoded together; more wait")
 
 
 class TensorRtSettings(Settings):

@@ -1,11 +1,12 @@
 """The reference engine: any causal language model that transformers loads, on CPU or CUDA.
 
-Requests are decoded one after the other, which keeps it simple and its results independent of what else is asked.
-Not meant for throughput: the other engines batch.
+Requests are decoded together: a step reads one waiting prompt and gives every sequence under way one token. Models
+whose cache is no plain keys and values (sliding windows, recurrent states) are decoded one request after the other.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ class TransformersEngine(StepEngine):
 
 @dataclass
 class _Sequence:
-    """One request: what the model has still to read, what it has read (in `cache`), and how to draw."""
+    """One request: what the model has still to read, and how to draw. `cache` is of those that are decoded alone."""
 
     request_id: int
     unread: list[int]
@@ -56,22 +57,32 @@ class _Sequence:
 
 
 class TransformersModel:
-    """A StepModel over AutoModelForCausalLM; a step gives one token to the oldest request."""
+    """A StepModel over AutoModelForCausalLM with continuous batching."""
 
     def __init__(self, folder: Path, config: dict[str, Any], settings: TransformersSettings) -> None:
         self._folder = folder
         self._settings = settings
         self._end_tokens = end_tokens(folder, config)
         self._waiting: deque[_Sequence] = deque()
+        self._rows: list[_Sequence] = []  # in step with the rows of `_batch`
+        self._alone: _Sequence | None = None
+        self._advanced = 0
+        self._batch: Any = None
         self._model: Any = None
+        self._skips_logits = False
 
     def load(self) -> None:
         """Load the weights onto the device."""
         import torch
 
+        from actors.engines.kv_batch import KvBatch
+
         if self._settings.threads:
             torch.set_num_threads(self._settings.threads)
         self._model = _load(self._folder, self._settings.dtype).to(_device(self._settings.device))
+        # A whole prompt's logits may be larger than the network; most networks can leave all but the last out.
+        self._skips_logits = "logits_to_keep" in inspect.signature(self._model.forward).parameters
+        self._batch = KvBatch()
 
     def add(self, request_id: int, prompt_ids: Sequence[int], sampling: SamplingParams) -> None:
         """Queue a request."""
@@ -82,44 +93,109 @@ class TransformersModel:
         self._waiting.append(_Sequence(request_id, list(prompt_ids), sampling, generator))
 
     def cancel(self, request_id: int) -> None:
-        """Forget a request and its cache."""
+        """Forget a request and free its cache."""
         self._waiting = deque(sequence for sequence in self._waiting if sequence.request_id != request_id)
+        self._keep([sequence for sequence in self._rows if sequence.request_id != request_id])
+        if self._alone is not None and self._alone.request_id == request_id:
+            self._alone = None
 
     def step(self) -> list[NewTokens]:
-        """One token for the oldest request."""
-        if not self._waiting:
+        """One token for each sequence under way, and the first one for the request that has waited longest."""
+        new = self._decode_rows() + self._decode_alone()
+        if self._waiting and self._alone is None and len(self._rows) < self._settings.sequences:
+            new.append(self._read_prompt(self._waiting.popleft()))
+        self._advanced = len(new)
+        return new
+
+    def running(self) -> int:
+        """Sequences that the last step advanced."""
+        return self._advanced
+
+    def close(self) -> None:
+        """Free the model."""
+        self._waiting.clear()
+        self._rows, self._alone = [], None
+        self._batch = self._model = None
+
+    def _read_prompt(self, sequence: _Sequence) -> NewTokens:
+        from actors.engines.kv_batch import can_batch
+
+        logits, cache = self._forward([sequence.unread])
+        together = can_batch(cache)
+        if not together:
+            self._alone, sequence.cache = sequence, cache
+        new = self._draw(sequence, logits)
+        if new.finish_reason is not None:
+            self._alone = None
+        elif together:
+            self._batch.join(cache)
+            self._rows.append(sequence)
+        return new
+
+    def _decode_rows(self) -> list[NewTokens]:
+        if not self._rows:
             return []
-        sequence = self._waiting[0]
-        token = self._next_token(sequence)
+        batch = self._batch
+        logits, _ = self._forward(
+            [sequence.unread for sequence in self._rows], batch.cache, batch.next_positions(), batch.next_mask()
+        )
+        batch.advanced()
+        greedy = logits.argmax(-1).tolist()  # one transfer from the device for all of them
+        new = [
+            self._count(sequence, token) if sequence.sampling.temperature == 0 else self._draw(sequence, row[None])
+            for sequence, token, row in zip(self._rows, greedy, logits, strict=True)
+        ]
+        self._keep([sequence for sequence, tokens in zip(self._rows, new, strict=True) if not tokens.finish_reason])
+        return new
+
+    def _decode_alone(self) -> list[NewTokens]:
+        sequence = self._alone
+        if sequence is None:
+            return []
+        logits, sequence.cache = self._forward([sequence.unread], sequence.cache)
+        new = self._draw(sequence, logits)
+        if new.finish_reason is not None:
+            self._alone = None
+        return [new]
+
+    def _keep(self, rows: list[_Sequence]) -> None:
+        places = {id(sequence): place for place, sequence in enumerate(self._rows)}
+        self._batch.keep([places[id(sequence)] for sequence in rows])
+        self._rows = rows
+
+    def _forward(
+        self, unread: list[list[int]], cache: Any = None, positions: list[int] | None = None, mask: Any = None
+    ) -> tuple[Any, Any]:
+        """Read tokens; returns the logits (rows, vocabulary) after the last of each row, and the cache."""
+        import torch
+
+        device = self._model.device
+        more: dict[str, Any] = {"logits_to_keep": 1} if self._skips_logits else {}
+        if positions is not None:
+            more["position_ids"] = torch.tensor(positions, device=device)[:, None]
+        if mask is not None:
+            more["attention_mask"] = mask.to(device)
+        with torch.inference_mode():
+            output = self._model(
+                input_ids=torch.tensor(unread, device=device), past_key_values=cache, use_cache=True, **more
+            )
+        return output.logits[:, -1].float(), output.past_key_values
+
+    def _draw(self, sequence: _Sequence, logits: Any) -> NewTokens:
+        return self._count(sequence, draw(logits, sequence.sampling, sequence.generator))
+
+    def _count(self, sequence: _Sequence, token: int) -> NewTokens:
+        """Note a token that was drawn, and whether it ends the answer."""
         # A network without a cache reads everything again.
-        sequence.unread = [token] if sequence.cache is not None else [*sequence.unread, token]
+        again = sequence is self._alone and sequence.cache is None
+        sequence.unread = [*sequence.unread, token] if again else [token]
         sequence.drawn += 1
         reason: Literal["stop", "length"] | None = None
         if token in self._end_tokens and not sequence.sampling.ignore_eos:
             reason = "stop"
         elif sequence.drawn == sequence.sampling.max_tokens:
             reason = "length"
-        if reason is not None:
-            self._waiting.popleft()
-        return [NewTokens(sequence.request_id, [token], reason)]
-
-    def running(self) -> int:
-        """One while anything is under way."""
-        return min(len(self._waiting), 1)
-
-    def close(self) -> None:
-        """Free the model."""
-        self._waiting.clear()
-        self._model = None
-
-    def _next_token(self, sequence: _Sequence) -> int:
-        import torch
-
-        ids = torch.tensor([sequence.unread], device=self._model.device)
-        with torch.inference_mode():
-            output = self._model(input_ids=ids, past_key_values=sequence.cache, use_cache=True)
-        sequence.cache = output.past_key_values
-        return draw(output.logits[:, -1].float(), sequence.sampling, sequence.generator)
+        return NewTokens(sequence.request_id, [token], reason)
 
 
 def draw(logits: Any, sampling: SamplingParams, generator: Any) -> int:

@@ -9,8 +9,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from actors.engines.model_files import read_config
 from actors.engines.protocol import GenerationRequest, SamplingParams
-from actors.engines.transformers_engine import TransformersEngine, draw
+from actors.engines.settings import TransformersSettings
+from actors.engines.transformers_engine import TransformersEngine, TransformersModel, draw
 from danlu.errors import InputError, NotAvailableError
 
 LOGITS = torch.tensor([[0.0, 1.0, 2.0, 3.0]])
@@ -72,3 +74,82 @@ def load(folder: Path, **settings: Any) -> None:
         await TransformersEngine(folder, **settings).start()
 
     asyncio.run(session())
+
+
+LENGTHS = (5, 40, 1, 23, 11, 5)
+
+
+def requests_for_a_batch() -> list[tuple[list[int], SamplingParams]]:
+    """Prompts of different lengths, answers of different lengths, greedy and drawn."""
+    generator = torch.Generator().manual_seed(3)
+    prompts = [torch.randint(3, 400, (length,), generator=generator).tolist() for length in LENGTHS]
+    return [
+        (prompt, SamplingParams(max_tokens=8 + 9 * (i % 3), temperature=float(i % 2), seed=i, ignore_eos=True))
+        for i, prompt in enumerate(prompts)
+    ]
+
+
+def model_of(folder: Path, **settings: Any) -> TransformersModel:
+    config = read_config(folder)
+    model = TransformersModel(folder, config, TransformersSettings(device="cpu", **settings))
+    model.load()
+    return model
+
+
+def run_out(model: TransformersModel, answers: dict[int, list[int]], steps: int = 1000) -> None:
+    for _ in range(steps):
+        new = model.step()
+        assert len({tokens.request_id for tokens in new}) == len(new) == model.running()
+        if not new:
+            return
+        for tokens in new:
+            answers.setdefault(tokens.request_id, []).extend(tokens.token_ids)
+
+
+def alone(folder: Path) -> dict[int, list[int]]:
+    answers: dict[int, list[int]] = {}
+    for i, (prompt, sampling) in enumerate(requests_for_a_batch()):
+        model = model_of(folder)
+        model.add(i, prompt, sampling)
+        run_out(model, answers)
+    return answers
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 16])
+def test_requests_that_share_a_batch_get_the_answers_they_get_alone(checkpoint: Path, at_once: int) -> None:
+    model, answers = model_of(checkpoint, sequences=at_once), {}
+    for i, (prompt, sampling) in enumerate(requests_for_a_batch()):
+        model.add(i, prompt, sampling)
+        run_out(model, answers, steps=2)  # the next one joins while these are under way
+    run_out(model, answers)
+    assert answers == alone(checkpoint)
+
+
+def test_a_cancelled_request_leaves_the_batch_and_the_others_go_on(checkpoint: Path) -> None:
+    model, answers = model_of(checkpoint), {}
+    for i, (prompt, sampling) in enumerate(requests_for_a_batch()):
+        model.add(i, prompt, sampling)
+    run_out(model, answers, steps=8)
+    model.cancel(1)
+    cut = list(answers.pop(1))
+    run_out(model, answers)
+    expected = alone(checkpoint)
+    assert expected.pop(1)[: len(cut)] == cut and answers == expected
+
+
+def test_a_model_with_a_sliding_window_is_decoded_one_request_after_the_other(tmp_path: Path) -> None:
+    from transformers import MistralConfig, MistralForCausalLM
+
+    torch.manual_seed(0)
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = MistralConfig(vocab_size=420, num_key_value_heads=1, sliding_window=8, initializer_range=0.3, **shape)
+    network = MistralForCausalLM(config).eval()
+    network.save_pretrained(tmp_path)
+    model, answers = model_of(tmp_path), {}
+    prompts = [[5, 9, 17, 200, 31], [7] * 12]
+    for i, prompt in enumerate(prompts):
+        model.add(i, prompt, SamplingParams(max_tokens=20, temperature=0, seed=0, ignore_eos=True))
+    run_out(model, answers)
+    for i, prompt in enumerate(prompts):
+        whole = network.generate(torch.tensor([prompt]), max_new_tokens=20, min_new_tokens=20, do_sample=False)
+        assert answers[i] == whole[0, len(prompt) :].tolist()
