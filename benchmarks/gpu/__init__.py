@@ -1,0 +1,1 @@
+"""What danlu does on a CUDA GPU. Each needs one; docs/gpu.md says what was measured on which."""
