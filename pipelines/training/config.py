@@ -42,14 +42,12 @@ class BatchSettings(Settings):
 
 
 class ParallelSettings(Settings):
-    """How the work is spread. This version offers data parallelism with ZeRO; the other axes must be 1."""
+    """How the work is spread: data * pipeline * tensor workers, each with one CPU (and one GPU on cuda)."""
 
-    data: int = Field(
-        default=1, ge=1, description="workers that share each batch; each takes one CPU (and one GPU on cuda)"
-    )
-    pipeline: int = Field(default=1, ge=1, description="pipeline stages; only 1 in this version")
-    tensor: int = Field(default=1, ge=1, description="tensor-parallel ranks; only 1 in this version")
-    expert: int = Field(default=1, ge=1, description="expert-parallel ranks; only 1 in this version")
+    data: int = Field(default=1, ge=1, description="replicas of the network, which share each batch")
+    pipeline: int = Field(default=1, ge=1, description="stages that share the layers; only 1 in this version")
+    tensor: int = Field(default=1, ge=1, description="workers that share each layer; divides heads and widths")
+    expert: int = Field(default=1, ge=1, description="replicas that share the experts; only 1 in this version")
     zero: int = Field(
         default=0, ge=0, le=3, description="ZeRO stage: shard 1 optimizer states, 2 gradients too, 3 parameters too"
     )
@@ -220,10 +218,10 @@ def _check_precision(config: TrainConfig) -> None:
 
 
 def _check_available(config: TrainConfig) -> None:
-    for axis in ("pipeline", "tensor", "expert"):
+    for axis in ("pipeline", "expert"):
         if getattr(config.parallel, axis) != 1:
             raise NotAvailableError(
                 f"parallel.{axis} is {getattr(config.parallel, axis)}",
-                rule="this version spreads over data-parallel workers only",
+                rule="this version spreads over data-parallel and tensor-parallel workers only",
                 fix=f"parallel.{axis}=1, and parallel.zero=3 where the model is too large for one worker",
             )

@@ -63,6 +63,12 @@ def _check_cuts(checkpoint: str, config: PreTrainedConfig, layout: Layout) -> No
             rule=f"only Qwen3 and Qwen3-MoE networks can be cut, and this is {config.model_type}",
             fix="parallel.data alone, and parallel.zero=3 where the model is too large for one worker",
         )
+    if config.attention_bias and layout.tensor > 1:
+        raise NotAvailableError(
+            f"parallel.tensor is {layout.tensor} and from is {checkpoint!r}",
+            rule="its attention has biases, which can't be cut",
+            fix="parallel.tensor=1",
+        )
     try:
         check_network(layout, sizes_of(config))
     except ValueError as error:

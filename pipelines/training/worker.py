@@ -68,11 +68,13 @@ def make_executor(plan: TrainingPlan) -> Executor:
     from pipelines.training.network import make_network
     from pipelines.training.replicated import ReplicatedExecutor
     from pipelines.training.shards import mark_whole
+    from pipelines.training.tensor_parallel import share_layers
 
     config = plan.config
     groups = make_groups(config.layout)
     model = make_network(config, plan.checkpoint, plan.vocabulary)
     mark_whole(model)
+    share_layers(model, groups)
     return ReplicatedExecutor(config, model, groups, plan.device)
 
 

@@ -1,6 +1,6 @@
 """One of several gloo workers: trains each case of a JSON file and writes the losses, without Ray.
 
-Run as `python parity_worker.py CASES RANK WORKERS`; the results lie beside CASES.
+Run as `python gloo_worker.py CASES RANK WORKERS`; the results lie beside CASES.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 
-def main(cases_file: Path, rank: int, workers: int) -> None:
+def run_worker(cases_file: Path, rank: int, workers: int) -> None:
+    """Train all cases, one after the other."""
     os.environ |= {"DS_ACCELERATOR": "cpu", "LOCAL_RANK": str(rank), "RANK": str(rank), "WORLD_SIZE": str(workers)}
     import torch
     import torch.distributed as dist
@@ -24,7 +26,8 @@ def main(cases_file: Path, rank: int, workers: int) -> None:
     dist.destroy_process_group()
 
 
-def train_case(folder: Path, case: dict) -> None:
+def train_case(folder: Path, case: dict[str, Any]) -> None:
+    """Train one case to its end, and export the network."""
     from danlu.config import validate
     from pipelines.training.checkpoints import Position
     from pipelines.training.config import TrainConfig
@@ -48,4 +51,4 @@ def train_case(folder: Path, case: dict) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    run_worker(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
