@@ -1,0 +1,1 @@
+"""Checkpoints to resume from, in a form that knows nothing of the layout of the workers."""
