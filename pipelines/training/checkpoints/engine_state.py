@@ -52,8 +52,9 @@ class EngineState:
 
     def __init__(self, optimizer: Any, parameters: Parameters) -> None:
         self._stage = _stage_of(optimizer)
-        self._adam: torch.optim.AdamW = optimizer if isinstance(optimizer, torch.optim.Optimizer) else optimizer.optimizer
-        assert isinstance(self._adam, torch.optim.AdamW)
+        adam = optimizer if isinstance(optimizer, torch.optim.Optimizer) else optimizer.optimizer
+        assert isinstance(adam, torch.optim.AdamW)
+        self._adam = adam
         self._parameters = [(shard, parameter) for shard, parameter in parameters if parameter.requires_grad]
         for tensor in self._stage.states():
             self._begin(tensor)
@@ -184,4 +185,3 @@ def _whole_shape(shard: Shard, parameter: torch.nn.Parameter) -> tuple[int, ...]
     local = getattr(parameter, "ds_shape", parameter.shape)  # stage 3 leaves nothing of a parameter in its place
     cut = _cut(shard)
     return tuple(size * cut.parts if axis == cut.axis else size for axis, size in enumerate(local))
-
