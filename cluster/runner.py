@@ -39,7 +39,7 @@ def run_job(
     wanted = module.resources(config)
     require_placement(f"danlu {job.name}", uses_ray=bool(wanted), ray_address=ray_address, cpus=cpus)
     with RunDirectory.open(job.name, config, module.inputs(config), fresh=fresh) as run:
-        say_other_code(run, progress)
+        say_changes(run, progress)
         finished = run.finished()
         if finished is not None:
             progress.say(f"{job.name}: finished earlier, see {run.child('report.html')}")
@@ -55,8 +55,10 @@ def run_job(
         return report
 
 
-def say_other_code(run: RunDirectory, progress: Progress) -> None:
-    """Warn when another version of danlu began the run: its steps may not be what this one would have made."""
+def say_changes(run: RunDirectory, progress: Progress) -> None:
+    """Say what is other than when the run was stopped: settings, or danlu, whose steps may have been made otherwise."""
+    if run.changes and run.finished() is None:
+        progress.say(f"the run goes on with other settings: {run.changes}")
     if run.began_with is not None:
         progress.say(f"warning: danlu {run.began_with} began this run, not {code_version()}; --fresh starts anew")
 

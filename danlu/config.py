@@ -24,7 +24,13 @@ class Settings(BaseModel):
 
 
 class JobConfig(Settings):
-    """What every job's config has. Subclasses add `input` and their own keys."""
+    """What every job's config has. Subclasses add `input` and their own keys.
+
+    `changeable` are keys, or blocks of keys, that do not change what the job makes: a stopped run goes on with other
+    values of them.
+    """
+
+    changeable: ClassVar[frozenset[str]] = frozenset()
 
     output: str = Field(description="run directory: everything the job writes (a path or any fsspec URI)", min_length=1)
 

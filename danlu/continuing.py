@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import yaml
@@ -38,23 +39,30 @@ def require_same_job(output: str, job: str, earlier: Lineage) -> None:
         raise ConfigError(f"output is {output!r}", rule=rule, fix="choose another output, or remove that run yourself")
 
 
-def require_same_run(output: str, before: str, earlier: Lineage, config: str, lineage: Lineage) -> None:
+def require_same_run(
+    output: str, before: str, earlier: Lineage, config: str, lineage: Lineage, changeable: Collection[str] = ()
+) -> str:
     """Raise unless the run in `output` had these settings and inputs.
 
     Args:
         before, earlier: its config.yaml and its lineage.
         config, lineage: those of the run that is to go on there.
+        changeable: keys that may differ; the name of a block stands for all its keys.
+
+    Returns:
+        The changeable keys that do differ, with both values, or nothing.
 
     Raises:
         ConfigError: names the keys that differ, or says that the input does.
     """
-    changed = _differences(yaml.safe_load(before), yaml.safe_load(config))
+    differing = _differences(yaml.safe_load(before), yaml.safe_load(config))
+    changed = {key: text for key, text in differing.items() if not _lies_in(key, changeable)}
     if changed:
-        rule = f"it holds a run with other settings: {changed}"
+        rule = f"it holds a run with other settings: {', '.join(changed.values())}"
     elif not earlier.same_inputs(lineage):
         rule = "the input has changed since that run began"
     else:
-        return
+        return ", ".join(differing.values())
     fix = "choose another output, or add --fresh to remove what is there and start anew"
     raise ConfigError(f"output is {output!r}", rule=rule, fix=fix)
 
@@ -95,9 +103,16 @@ def require_unused(output: str, before: str | None, earlier: Lineage | None, nam
         )
 
 
-def _differences(before: Any, after: Any, prefix: str = "") -> str:
+def _differences(before: Any, after: Any, prefix: str = "") -> dict[str, str]:
+    """{key: what it was and is now}; where the output lies makes no difference."""
     if isinstance(before, dict) and isinstance(after, dict):
         keys = [k for k in {**before, **after} if k != "output" or prefix]
         found = [_differences(before.get(k), after.get(k), f"{prefix}{k}.") for k in keys]
-        return ", ".join(text for text in found if text)
-    return "" if before == after else f"{prefix.rstrip('.')} was {before!r} and is now {after!r}"
+        return {key: text for part in found for key, text in part.items()}
+    key = prefix.rstrip(".")
+    return {} if before == after else {key: f"{key} was {before!r} and is now {after!r}"}
+
+
+def _lies_in(key: str, blocks: Collection[str]) -> bool:
+    parts = key.split(".")
+    return any(".".join(parts[:depth]) in blocks for depth in range(1, len(parts) + 1))

@@ -38,6 +38,7 @@ class RunDirectory:
 
     Attributes:
         began_with: the code version that began this run, when it is another one than now; else None.
+        changes: the settings that are others than when this run was stopped, in words; else empty.
     """
 
     def __init__(self, output: str, job: str) -> None:
@@ -46,6 +47,7 @@ class RunDirectory:
         self.is_local = "file" in (self.filesystem.protocol if isinstance(self.filesystem.protocol, tuple) else ())
         self.uri = root if self.is_local else output.rstrip("/")
         self.began_with: str | None = None
+        self.changes = ""
         self._root = root
         self._lock: Any = None
 
@@ -222,7 +224,7 @@ class RunDirectory:
             require_unused(self.uri, before, earlier, self._names())
             self._begin(text, lineage)
             return
-        require_same_run(self.uri, before, earlier, text, lineage)
+        self.changes = require_same_run(self.uri, before, earlier, text, lineage, config.changeable)
         if lineage.inputs:
             self.began_with = earlier.code_version if earlier.code_version != lineage.code_version else None
         elif not earlier.same_code(lineage):  # nothing but the code decides what such a job makes
@@ -230,6 +232,8 @@ class RunDirectory:
             self._begin(text, lineage)
         if self.done(_FINISHED) is None:  # it tries again: until it ends, nobody shall take what it writes for whole
             self._remove(REPORT_FILE)
+            if self.changes:
+                self.write_text(CONFIG_FILE, text)
 
     def _begin(self, config: str, lineage: Lineage) -> None:
         # The lineage comes first: a folder that has one is a run, so --fresh may remove what a crash left.

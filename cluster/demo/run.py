@@ -10,7 +10,7 @@ from cluster.demo.config import DemoConfig
 from cluster.demo.story import EXAMPLES, STAGES, Demo
 from cluster.demo.summary import print_summary
 from cluster.local_ray import local_cpus, ray_session
-from cluster.runner import say_other_code
+from cluster.runner import say_changes
 from danlu.errors import ConfigError
 from danlu.html import render_html
 from danlu.progress import Progress
@@ -39,7 +39,7 @@ def run_demo(config: DemoConfig, progress: Progress, *, only: str | None = None,
     _check_options(config, only, fresh)
     inputs = sorted(str(file) for file in EXAMPLES.rglob("*") if file.suffix in (".md", ".yaml", ".jsonl"))
     with RunDirectory.open("demo", config, inputs, fresh=fresh) as run:
-        say_other_code(run, progress)
+        say_changes(run, progress)
         demo = Demo(config, run, progress)
         _require_earlier(run, only)
         todo = [name for name in STAGES if run.done(name) is None and only in (None, name)]

@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+from danlu.progress import duration
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """Workers started: the step they continue from, seconds since the run began, process ids by rank."""
+    """Workers started.
+
+    Attributes:
+        step: that they continue from.
+        seconds: since the run began.
+        processes: their ids, by rank.
+        lost_steps, lost_seconds: what an earlier start had trained beyond this step, and how long that took.
+        notes: what else people should know of this start.
+    """
 
     step: int
     seconds: float
     processes: list[int]
+    lost_steps: int = 0
+    lost_seconds: float = 0.0
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def told(self) -> list[str]:
+        """For people: what was lost, and the notes."""
+        since = f"the checkpoint at step {self.step}" if self.step else "the start: there was no checkpoint yet"
+        lost = f"lost {self.lost_steps} steps ({duration(self.lost_seconds)}) since {since}"
+        return [*self.notes, *([lost] if self.lost_steps else [])]
 
 
 def append_attempt(file: Path, attempt: Attempt) -> None:

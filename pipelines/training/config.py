@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -82,6 +82,11 @@ class TrainConfig(JobConfig):
     Text (`text` in parquet or jsonl) is packed into sequences; conversations (`messages` in jsonl) are trained on the
     assistant's turns only.
     """
+
+    # Neither the data of a step nor the update from it depends on these, rounding apart.
+    changeable: ClassVar[frozenset[str]] = frozenset(
+        {"parallel", "batch.micro", "recompute", "checkpoint_every", "device"}
+    )
 
     input: str | list[str] = Field(description="a cleaning run, or parquet/jsonl files, folders or globs")
     architecture: Architecture | None = Field(

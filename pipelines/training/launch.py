@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from danlu.errors import DanluError, RunError
 from danlu.progress import Progress
-from pipelines.training.attempts import read_attempts
+from pipelines.training.attempts import Attempt, read_attempts
 from pipelines.training.metrics import latest_metrics
 from pipelines.training.plan import TrainingPlan
 from pipelines.training.worker import train_worker
@@ -18,9 +16,7 @@ from pipelines.training.worker import train_worker
 if TYPE_CHECKING:
     from ray.train.torch import TorchTrainer
 
-CHECKPOINTS = "checkpoints"
 _RESTARTS = 3
-_KEPT = 2
 _LOOK_EVERY_S = 0.2
 _STOP_WITHIN_S = 60.0
 
@@ -34,7 +30,7 @@ def train(plan: TrainingPlan, progress: Progress) -> None:
     """
     plan.stop_request.parent.mkdir(parents=True, exist_ok=True)
     plan.stop_request.unlink(missing_ok=True)
-    # Ray Train's controller looks after its workers every 2 s, which would be lost at each start, save and end.
+    # Ray Train's controller looks after its workers every 2 s, which would be lost at each start and end.
     os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.5")
     fit = _Fit(plan)
     fit.start()
@@ -72,7 +68,7 @@ class _Fit(threading.Thread):
 
 
 def _trainer(plan: TrainingPlan) -> TorchTrainer:
-    from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
+    from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
 
     resources = {"CPU": 1.0, "GPU": 1.0} if plan.device == "cuda" else {"CPU": 1.0}
@@ -85,11 +81,10 @@ def _trainer(plan: TrainingPlan) -> TorchTrainer:
             num_workers=plan.config.layout.world, use_gpu=plan.device == "cuda", resources_per_worker=resources
         ),
         run_config=RunConfig(
-            # The same path and name again: Ray Train continues from the checkpoints it finds there.
-            storage_path=plan.folder,
-            name=CHECKPOINTS,
+            # Ray Train starts the workers again; where they go on is for our own checkpoints to say.
+            storage_path=str(plan.launcher.parent),
+            name=plan.launcher.name,
             failure_config=FailureConfig(max_failures=_RESTARTS),
-            checkpoint_config=CheckpointConfig(num_to_keep=_KEPT),
         ),
     )
 
@@ -106,7 +101,7 @@ def _watch_steps(fit: _Fit, plan: TrainingPlan, progress: Progress) -> None:
     attempts = read_attempts(plan.attempts)
     base = attempts[-1].step if attempts else 0
     if base:
-        progress.say(f"train: continues from step {base}")
+        _say(progress, f"continues from step {base}", attempts[-1])
     steps = plan.config.total_steps
     with progress.stage("train", steps - base, "steps") as stage:
         while not fit.ended.is_set():
@@ -117,8 +112,12 @@ def _watch_steps(fit: _Fit, plan: TrainingPlan, progress: Progress) -> None:
                 stage.update(row.step - base, note=f"step {row.step}/{steps}, loss {row.loss:.3f}, {speed}")
             restarted = read_attempts(plan.attempts)[len(attempts) :]
             for attempt in restarted:
-                progress.say(f"train: a worker was lost; all continue from step {attempt.step}")
+                _say(progress, f"a worker was lost; all continue from step {attempt.step}", attempt)
             attempts += restarted
+
+
+def _say(progress: Progress, what: str, attempt: Attempt) -> None:
+    progress.say(f"train: {'; '.join([what, *attempt.told])}")
 
 
 def _judge(fit: _Fit, plan: TrainingPlan) -> None:
@@ -127,6 +126,15 @@ def _judge(fit: _Fit, plan: TrainingPlan) -> None:
     assert fit.outcome is not None  # every worker returns one
     if fit.outcome.reason == "interrupted":
         raise RunError(f"training was asked to stop after step {fit.outcome.step}", fix="the same command continues")
+    if fit.outcome.reason == "not_saved":
+        raise RunError(
+            f"training stopped after step {fit.outcome.step}",
+            rule=f"{fit.outcome.detail}; the checkpoint before it is kept",
+            fix=f"make room in {plan.checkpoints}, then the same command continues",
+        )
+    if fit.outcome.reason == "damaged":
+        rule, fix = fit.outcome.detail, f"bring back the files in {plan.checkpoints}, or begin anew with --fresh"
+        raise RunError("no checkpoint of this run can be read", rule=rule, fix=fix)
     if fit.outcome.reason == "not_finite":
         raise RunError(
             f"training stopped at step {fit.outcome.step}",
@@ -155,5 +163,5 @@ def remove_checkpoints(plan: TrainingPlan) -> None:
     """Free what only a resumed run would need."""
     import shutil
 
-    with suppress(FileNotFoundError):
-        shutil.rmtree(Path(plan.folder, CHECKPOINTS))
+    for folder in (plan.checkpoints, plan.launcher):
+        shutil.rmtree(folder, ignore_errors=True)

@@ -36,6 +36,7 @@ class TrainingLoop:
         samples: the training data of every step.
         validation: the validation sequences, the same on every worker.
         save: keeps weights, optimizer and position; called by all workers at the same step.
+        failed: whether this worker could not save; asked at every step, and all stop when one could not.
     """
 
     plan: TrainingPlan
@@ -43,6 +44,7 @@ class TrainingLoop:
     samples: Samples
     validation: list[Sample]
     save: Callable[[Position], None]
+    failed: Callable[[], bool] = lambda: False
 
     def run(self, position: Position) -> Outcome:
         """Train from `position` to the last step, or until asked to stop or a number is not finite."""
@@ -74,7 +76,7 @@ class TrainingLoop:
         return sum_over_workers(self.executor.evaluate(self.validation)).item() / count_targets(self.validation)
 
     def _forward_backward(self, samples: list[Sample]) -> StepTotals:
-        stop = float(self.rank == 0 and self.plan.stop_request.exists())
+        stop = float(self.failed() or (self.rank == 0 and self.plan.stop_request.exists()))
         sums = self.executor.forward_backward(samples)
         loss, router_loss, stops = sum_over_workers(torch.cat([sums, sums.new_tensor([stop])])).tolist()
         return StepTotals(loss, router_loss, stops > 0)

@@ -61,6 +61,16 @@ def rewind_metrics(file: Path, step: int) -> None:
     part.replace(file)
 
 
+def time_of_steps(rows: list[StepMetrics], after: int) -> tuple[int, float]:
+    """How many steps come after the step `after`, and how many seconds they took (validation left out)."""
+    seconds, tokens = 0.0, 0
+    for row in rows:
+        if row.step > after and row.tokens_per_s:
+            seconds += (row.tokens - tokens) / row.tokens_per_s
+        tokens = row.tokens
+    return sum(row.step > after for row in rows), seconds
+
+
 def latest_metrics(file: Path) -> StepMetrics | None:
     """The last whole line, without reading the rest."""
     try:

@@ -51,6 +51,16 @@ class TrainingPlan:
         return Path(self.folder, "_state", "attempts.jsonl")
 
     @property
+    def checkpoints(self) -> Path:
+        """What a restart continues from."""
+        return Path(self.folder, "checkpoints")
+
+    @property
+    def launcher(self) -> Path:
+        """What Ray Train keeps for itself."""
+        return Path(self.folder, "_state", "ray_train")
+
+    @property
     def stop_request(self) -> Path:
         """While this file exists, workers save and stop at their next step."""
         return Path(self.folder, "_state", "stop")
@@ -68,8 +78,12 @@ class TrainingPlan:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How training ended after `step` steps; `not_finite` says which number was not."""
+    """How training ended after `step` steps.
 
-    reason: Literal["finished", "interrupted", "not_finite"]
+    `not_finite` says which number was not, `not_saved` why a checkpoint could not be written, and `damaged` what is
+    wrong with the checkpoints when none can be read.
+    """
+
+    reason: Literal["finished", "interrupted", "not_finite", "not_saved", "damaged"]
     step: int
     detail: str = ""

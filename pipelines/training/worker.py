@@ -13,6 +13,7 @@ from pipelines.training.plan import Outcome, TrainingPlan
 
 if TYPE_CHECKING:
     from pipelines.training.checkpoints import Position
+    from pipelines.training.checkpoints.session import CheckpointSession
     from pipelines.training.executor import Executor
     from pipelines.training.loop import TrainingLoop
 
@@ -25,20 +26,25 @@ def train_worker(settings: dict[str, Any]) -> Outcome:
     _prepare_process(plan)
     if _asked_to_stop(plan):
         return Outcome("interrupted", 0)
-    from pipelines.training.checkpoints import restore_position, save_position
     from pipelines.training.export import export_checkpoint
     from pipelines.training.metrics import rewind_metrics
 
-    loop = make_loop(plan, save_position)
-    position = restore_position(loop.executor)
-    _note_attempt(plan, position.step, loop.rank)
+    loop = make_loop(plan, lambda _executor, position: session.save(position))
+    session = open_session(plan, loop.executor)
+    loop.failed = lambda: session.failed
+    resumed = session.resume()
+    if resumed.position is None:
+        return Outcome("damaged", 0, "; ".join(resumed.notes))
+    _note_attempt(plan, resumed.position.step, resumed.notes, loop.rank)
     if loop.rank == 0:
-        rewind_metrics(plan.metrics, position.step)
-    outcome = loop.run(position)
+        rewind_metrics(plan.metrics, resumed.position.step)
+    outcome = loop.run(resumed.position)
     if outcome.reason == "finished":
         export_checkpoint(loop.executor, plan, loop.samples.step(0)[-1].inputs)
+    failure = session.close()
     loop.executor.engine.destroy()
-    return outcome
+    # A finished run needs no checkpoint any more.
+    return Outcome("not_saved", outcome.step, failure) if failure and outcome.reason != "finished" else outcome
 
 
 def _prepare_process(plan: TrainingPlan) -> None:
@@ -97,11 +103,30 @@ def make_loop(plan: TrainingPlan, save: Callable[[Executor, Position], None]) ->
     )
 
 
-def _note_attempt(plan: TrainingPlan, step: int, rank: int) -> None:
-    """Tell the driver who starts where: the process ids of all workers, and the step they continue from."""
-    import torch.distributed as dist
+def open_session(plan: TrainingPlan, executor: Executor) -> CheckpointSession:
+    """This worker's checkpoints, before its first step."""
+    from pipelines.training.checkpoints.engine_state import EngineState
+    from pipelines.training.checkpoints.extras import RandomState
+    from pipelines.training.checkpoints.session import CheckpointSession, gather_objects
 
-    processes: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(processes, os.getpid())
+    config = plan.config
+    return CheckpointSession(
+        folder=plan.checkpoints,
+        rank=executor.groups.rank,
+        layout=f"{config.layout}, parallel.zero={config.parallel.zero}",
+        state=EngineState(executor.engine.optimizer, executor.parameters()),
+        extras={"random": RandomState()},
+        gather=gather_objects,
+    )
+
+
+def _note_attempt(plan: TrainingPlan, step: int, notes: list[str], rank: int) -> None:
+    """Tell the driver who starts where: the process ids of all workers, and the step they continue from."""
+    from pipelines.training.checkpoints.session import gather_objects
+    from pipelines.training.metrics import read_metrics, time_of_steps
+
+    processes = gather_objects(os.getpid())
     if rank == 0:
-        append_attempt(plan.attempts, Attempt(step, time.time() - plan.began, processes))
+        lost_steps, lost_seconds = time_of_steps(read_metrics(plan.metrics), after=step)
+        seconds = time.time() - plan.began
+        append_attempt(plan.attempts, Attempt(step, seconds, processes, lost_steps, lost_seconds, notes))

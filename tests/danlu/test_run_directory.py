@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import Field
 
 from danlu.config import JobConfig
 from danlu.errors import ConfigError, InputError, NotAvailableError, ResourceError
@@ -60,6 +61,31 @@ def test_other_settings_are_refused_and_named(tmp_path: Path, source: str) -> No
     begin_run(tmp_path, source)
     with pytest.raises(ConfigError, match=r"size was 1 and is now 2(.|\n)*--fresh"):
         open_run(tmp_path, source, size=2)
+
+
+class Spread(Trial):
+    changeable = frozenset({"workers", "place.cores"})
+    workers: int = 1
+    place: dict[str, int] = Field(default_factory=dict)
+
+
+def test_a_stopped_run_goes_on_with_other_values_of_changeable_keys(tmp_path: Path, source: str) -> None:
+    first = Spread(output=str(tmp_path / "run"), place={"cores": 1, "racks": 1})
+    with RunDirectory.open("trial", first, [source]) as run:
+        run.mark_done("first")
+        assert run.changes == ""
+    second = first.model_copy(update={"workers": 2, "place": {"cores": 2, "racks": 1}})
+    with RunDirectory.open("trial", second, [source]) as run:
+        assert run.changes == "workers was 1 and is now 2, place.cores was 1 and is now 2"
+        assert run.done("first") is not None
+        run.finish(Report(job="trial"))
+    assert "workers: 2" in (tmp_path / "run" / "config.yaml").read_text()
+    third = second.model_copy(update={"workers": 3})
+    with RunDirectory.open("trial", third, [source]) as run:
+        assert run.finished() is not None
+    assert "workers: 2" in (tmp_path / "run" / "config.yaml").read_text()  # with these it was finished
+    with pytest.raises(ConfigError, match=r"place\.racks was 1 and is now 2"):
+        RunDirectory.open("trial", first.model_copy(update={"place": {"cores": 1, "racks": 2}}), [source])
 
 
 def test_other_input_content_is_refused(tmp_path: Path, source: str) -> None:
