@@ -142,7 +142,7 @@ class SemanticConfig(Settings):
     """Drops texts that say the same in other words or another order (embeddings, HDBSCAN, verified)."""
 
     similarity: Share = Field(default=0.65, description="least cosine similarity of embeddings to the survivor")
-    pairs: Share = Field(default=0.55, description="least Jaccard similarity of character pairs; 0 trusts the embedder")
+    pairs: Share = Field(default=0.5, description="least Jaccard similarity of character pairs; 0 trusts the embedder")
     anchors: Share = Field(default=0.5, description="least share of numbers and Latin words in common")
     dimensions: int = Field(default=50, ge=2, description="principal components that the clustering sees")
     cell_documents: int = Field(default=1000, ge=10, description="most documents clustered at once")

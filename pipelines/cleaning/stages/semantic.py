@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,7 @@ import pyarrow as pa
 from danlu.progress import Progress
 from danlu.run_directory import RunDirectory
 from pipelines.cleaning import store
+from pipelines.cleaning.agreement import facts, same_facts
 from pipelines.cleaning.anchors import anchor_jaccard, anchors
 from pipelines.cleaning.cells import Cells, plan_cells, split_cell
 from pipelines.cleaning.clusters import near_pairs
@@ -159,13 +161,17 @@ class VerifySemantic:
         vectors = {number: vector for part in self._vectors(pack) for number, vector in part}
         names = {number: anchors(text) for number, text in members.texts.items()}
         pairs = {number: shingles(comparison_key(text), 2) for number, text in members.texts.items()}
+        stated = cache(lambda number: facts(members.texts[number]))
 
         def similarity(leader: int, others: np.ndarray) -> np.ndarray:
             values = np.stack([vectors[int(other)] for other in others]) @ vectors[leader]
             for place in np.flatnonzero(values >= self.config.similarity):
                 other = int(others[place])
-                same_facts = anchor_jaccard(names[leader], names[other]) >= self.config.anchors
-                if not same_facts or jaccard(pairs[leader], pairs[other]) < self.config.pairs:
+                if (
+                    anchor_jaccard(names[leader], names[other]) < self.config.anchors
+                    or jaccard(pairs[leader], pairs[other]) < self.config.pairs
+                    or not same_facts(stated(leader), stated(other))
+                ):
                     values[place] = 0.0
             return values
 
