@@ -19,6 +19,7 @@ from actors.engines.settings import TransformersSettings
 from actors.engines.step_engine import StepEngine
 from actors.engines.step_model import NewTokens
 from actors.engines.tokenizer import ModelTokenizer
+from actors.networks.build import register_networks
 from danlu.config import validate
 from danlu.errors import InputError, NotAvailableError
 
@@ -222,6 +223,7 @@ def _load(folder: Path, dtype: str) -> Any:
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
+    register_networks()
     kind = dtype if dtype == "auto" else getattr(torch, dtype)
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=kind, output_loading_info=True)

@@ -4,30 +4,39 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from actors.networks.blocks import BlockKind
 from actors.networks.sizes import Sizes
 
 
 @dataclass(frozen=True)
 class ParameterCount:
-    """All parameters, and those that one token meets (smaller in a mixture of experts)."""
+    """All parameters, and those that one token meets (smaller where a router chooses)."""
 
     total: int
     active: int
 
 
 def count_parameters(sizes: Sizes, vocabulary: int) -> ParameterCount:
-    """Count the parameters of a Qwen3 or Qwen3-MoE network with `vocabulary` token embeddings."""
+    """Count the parameters of a network with `vocabulary` token embeddings."""
     embeddings = vocabulary * sizes.hidden * (1 if sizes.tied_embeddings else 2)
-    outside = embeddings + sizes.hidden
-    shared = _attention(sizes) + 2 * sizes.hidden
-    if not sizes.experts:
-        total = outside + sizes.layers * (shared + 3 * sizes.hidden * sizes.intermediate)
-        return ParameterCount(total=total, active=total)
-    expert = 3 * sizes.hidden * sizes.expert_intermediate
-    router = sizes.hidden * sizes.experts
-    total = outside + sizes.layers * (shared + router + sizes.experts * expert)
-    unused = sizes.layers * (sizes.experts - sizes.experts_per_token) * expert
-    return ParameterCount(total=total, active=total - unused)
+    shared = embeddings + sizes.hidden + sizes.layers * (_attention(sizes) + 2 * sizes.hidden)
+    blocks = [count_block(sizes, kind) for kind in sizes.layer_kinds]
+    return ParameterCount(shared + sum(b.total for b in blocks), shared + sum(b.active for b in blocks))
+
+
+def count_block(sizes: Sizes, kind: BlockKind) -> ParameterCount:
+    """Count the parameters of one feed-forward block, its router included."""
+    neuron = 3 * sizes.hidden  # a row of the gate and of the up projection, a column of the down projection
+    if kind == "dense":
+        return ParameterCount(neuron * sizes.intermediate, neuron * sizes.intermediate)
+    if kind == "moe":
+        choices, chosen, width, always = sizes.experts, sizes.experts_per_token, sizes.expert_intermediate, 0
+    else:
+        choices, chosen, width, always = sizes.slices, sizes.slices_per_token, sizes.slice_width, sizes.shared_width
+    router = choices * sizes.hidden
+    return ParameterCount(
+        total=router + neuron * (always + choices * width), active=router + neuron * (always + chosen * width)
+    )
 
 
 def _attention(sizes: Sizes) -> int:

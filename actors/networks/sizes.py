@@ -6,13 +6,15 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from actors.networks.blocks import BlockKind, expand_blocks
 from danlu.config import Settings
 
-Architecture = Literal["dense", "moe"]
+# A network is called after its rarest kind of block: sparse before moe before dense.
+Architecture = Literal["dense", "moe", "sparse"]
 
 
 class Sizes(Settings):
-    """The shape of a Qwen3 (`experts` 0) or Qwen3-MoE network."""
+    """The shape of a Qwen3 network, of a Qwen3-MoE one (`experts`), of a sparse one (`slices`), or of a mix."""
 
     layers: int = Field(ge=1, description="decoder layers")
     hidden: int = Field(ge=8, description="width of the residual stream")
@@ -25,6 +27,26 @@ class Sizes(Settings):
     experts: int = Field(default=0, ge=0, description="experts per layer (moe)")
     experts_per_token: int = Field(default=0, ge=0, description="experts that each token visits (moe)")
     expert_intermediate: int = Field(default=0, ge=0, description="width of one expert (moe)")
+    slices: int = Field(default=0, ge=0, description="slices of a layer's feed-forward network (sparse)")
+    slices_per_token: int = Field(default=0, ge=0, description="slices that each token visits (sparse)")
+    slice_width: int = Field(default=0, ge=0, multiple_of=8, description="neurons of one slice (sparse)")
+    shared_width: int = Field(default=0, ge=0, description="neurons of a layer that every token visits (sparse)")
+    blocks: str | list[str] | None = Field(
+        default=None,
+        description="kinds of the layers where they differ, repeated to the last layer: `dense, sparse*3`; "
+        "null = all of one kind",
+    )
+
+    @property
+    def layer_kinds(self) -> tuple[BlockKind, ...]:
+        """The kind of each layer's feed-forward block."""
+        alone: BlockKind = "sparse" if self.slices else "moe" if self.experts else "dense"
+        return expand_blocks([alone] if self.blocks is None else self.blocks, self.layers)
+
+    @property
+    def architecture(self) -> Architecture:
+        """What a network of these sizes is called."""
+        return next(kind for kind in _RAREST_FIRST if kind in self.layer_kinds)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -41,8 +63,47 @@ class Sizes(Settings):
                 f"sizes.experts is {self.experts}: "
                 "sizes.experts_per_token and sizes.expert_intermediate must be given too"
             )
+        self._check_slices()
+        self._check_blocks()
         return self
 
+    def _check_slices(self) -> None:
+        if self.slices_per_token > self.slices:
+            raise ValueError(
+                f"sizes.slices_per_token is {self.slices_per_token}: a layer has only {self.slices} slices"
+            )
+        if self.slices and not (self.slices_per_token and self.slice_width):
+            raise ValueError(
+                f"sizes.slices is {self.slices}: sizes.slices_per_token and sizes.slice_width must be given too"
+            )
+        for key in ("slice_width", "shared_width"):
+            if getattr(self, key) and not self.slices:
+                raise ValueError(f"sizes.{key} is {getattr(self, key)} and sizes.slices is 0: there is no sparse layer")
+        if self.slices and self.hidden % 8:
+            raise ValueError(f"sizes.hidden is {self.hidden}: with sparse layers it must be a multiple of 8")
+
+    def _check_blocks(self) -> None:
+        kinds = self.layer_kinds
+        if self.blocks is None and self.experts and self.slices:
+            raise ValueError(
+                f"sizes.experts is {self.experts} and sizes.slices is {self.slices}: "
+                "sizes.blocks must say which layers are moe and which are sparse"
+            )
+        experts, slices = (self.experts, self.experts_per_token), (self.slices, self.slices_per_token)
+        if self.experts and self.slices and experts != slices:
+            raise ValueError(
+                f"sizes.experts and experts_per_token are {experts}, sizes.slices and slices_per_token {slices}: "
+                "they must be equal, as one loss balances the routers of all layers together"
+            )
+        for kind, key in (("moe", "experts"), ("sparse", "slices")):
+            count = getattr(self, key)
+            if kind in kinds and not count:
+                raise ValueError(f"sizes.blocks has {kind} layers: sizes.{key} must be given")
+            if count and kind not in kinds:
+                raise ValueError(f"sizes.{key} is {count}, and no layer in sizes.blocks is {kind}")
+
+
+_RAREST_FIRST: tuple[Architecture, ...] = ("sparse", "moe", "dense")
 
 # `tiny` trains in a minute on two cores. The sizes with a number in their name are those that Qwen3 was published in.
 PRESETS: dict[Architecture, dict[str, Sizes]] = {

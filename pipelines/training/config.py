@@ -90,7 +90,9 @@ class TrainConfig(JobConfig):
 
     input: str | list[str] = Field(description="a cleaning run, or parquet/jsonl files, folders or globs")
     architecture: Architecture | None = Field(
-        default=None, description="dense (Qwen3) or moe (Qwen3-MoE); null = dense, or what `from` is"
+        default=None,
+        description="dense (Qwen3), moe (Qwen3-MoE) or sparse (slices of the feed-forward layers, chosen per token); "
+        "null = what `sizes` or `from` is, or dense",
     )
     size: str | None = Field(default=None, description="a preset: tiny, small, 0.6b, ...; null = tiny without `sizes`")
     sizes: Sizes | None = Field(default=None, description="explicit sizes instead of a preset")
@@ -120,17 +122,6 @@ class TrainConfig(JobConfig):
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="auto: cuda where the machine that starts the job has it"
     )
-
-    @field_validator("architecture", mode="before")
-    @classmethod
-    def _architecture_available(cls, value: Any) -> Any:
-        if value == "sparse":
-            raise NotAvailableError(
-                "architecture is 'sparse'",
-                rule="this version trains dense (Qwen3) and moe (Qwen3-MoE) networks",
-                fix="architecture=moe activates a part of the network per token",
-            )
-        return value
 
     @field_validator("gradient_compression", mode="before")
     @classmethod
@@ -163,7 +154,7 @@ class TrainConfig(JobConfig):
         batch = self.batch.model_copy(update={"micro": self.micro_sequences})
         update: dict[str, Any] = {"steps": steps, "optimizer": optimizer, "batch": batch}
         if self.from_ is None:
-            update |= {"architecture": self.architecture or "dense", "sizes": self.fresh_sizes()}
+            update |= {"architecture": self.fresh_architecture(), "sizes": self.fresh_sizes()}
         return self.model_copy(update=update)
 
     @property
@@ -195,7 +186,11 @@ class TrainConfig(JobConfig):
 
     def fresh_sizes(self) -> Sizes:
         """The sizes of a network that starts from random weights."""
-        return self.sizes or preset(self.architecture or "dense", self.size or "tiny")
+        return self.sizes or preset(self.fresh_architecture(), self.size or "tiny")
+
+    def fresh_architecture(self) -> Architecture:
+        """The architecture of a network that starts from random weights."""
+        return self.architecture or (self.sizes.architecture if self.sizes else "dense")
 
 
 def _check_network(config: TrainConfig) -> None:
@@ -206,7 +201,7 @@ def _check_network(config: TrainConfig) -> None:
         if config.tokenizer != TokenizerSettings():
             raise ValueError("tokenizer and from are both given: the checkpoint's tokenizer is used")
         return
-    kind = config.architecture or "dense"
+    kind = config.fresh_architecture()
     sizes = config.fresh_sizes()
     if config.size is not None and sizes != preset(kind, config.size):
         raise ValueError(f"size is {config.size!r} and sizes differ from that preset: give one of them")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from actors.networks.build import register_networks
 from danlu.errors import RunError
 from pipelines.training.plan import TrainingPlan
 from pipelines.training.tokenizer import load_tokenizer, stop_tokens
@@ -48,6 +49,7 @@ def logit_difference(plan: TrainingPlan) -> tuple[float, float]:
     import torch
     from transformers import AutoModelForCausalLM
 
+    register_networks()
     try:
         model = AutoModelForCausalLM.from_pretrained(plan.result).eval()
     except (OSError, ValueError, RuntimeError) as error:

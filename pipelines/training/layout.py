@@ -152,6 +152,12 @@ def check_stages(layout: Layout, zero: int) -> None:
 
 def check_network(layout: Layout, sizes: Sizes) -> None:
     """Raise ValueError unless the network can be cut as the layout wants."""
+    for axis in ("pipeline", "tensor", "expert"):
+        if sizes.slices and getattr(layout, axis) > 1:
+            raise ValueError(
+                f"parallel.{axis} is {getattr(layout, axis)} and the network has sparse layers: they are spread over "
+                "parallel.data only, with parallel.zero=3 where the network is too large for one worker"
+            )
     if sizes.layers < layout.pipeline:
         raise ValueError(f"parallel.pipeline is {layout.pipeline}: the network has only {sizes.layers} layers")
     widths = {"heads": sizes.heads, "kv_heads": sizes.kv_heads, "intermediate": sizes.intermediate}

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from actors.networks.build import architecture_of, build_config, sizes_of
+from actors.networks.build import architecture_of, build_config, register_networks, sizes_of
 from danlu.errors import ConfigError, InputError, NotAvailableError
 from danlu.inputs import find_artifact
 from pipelines.training.config import TrainConfig
@@ -43,6 +43,7 @@ def check_checkpoint(checkpoint: str, length: int, layout: Layout) -> None:
     """
     from transformers import AutoConfig
 
+    register_networks()
     try:
         config = AutoConfig.from_pretrained(checkpoint)
     except (OSError, ValueError) as error:
@@ -80,6 +81,7 @@ def make_network(config: TrainConfig, checkpoint: str | None, vocabulary: int) -
     import torch
     from transformers import AutoModelForCausalLM
 
+    register_networks()
     if checkpoint is not None:
         return AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32)
     assert config.architecture is not None and config.sizes is not None  # the config is resolved

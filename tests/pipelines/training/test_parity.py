@@ -10,6 +10,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
+from actors.networks.sizes import PRESETS
 from benchmarks.training.gloo import Case, train_cases
 from benchmarks.training.one_process import PlainStep, plain_losses, plain_training
 from danlu.progress import Progress
@@ -23,6 +24,14 @@ from pipelines.training.token_store import TokenStore
 STEPS, VOCABULARY = 10, 400
 SHAPE = {"layers": 2, "hidden": 32, "intermediate": 64, "heads": 4, "kv_heads": 2, "head_dim": 8, "context": 128}
 EXPERTS = {"experts": 4, "experts_per_token": 2, "expert_intermediate": 32}
+SLICES = {"slices": 4, "slices_per_token": 2, "slice_width": 32, "shared_width": 8}
+BLOCKS: dict[str, dict[str, Any]] = {
+    "dense": {},
+    "moe": EXPERTS,
+    "sparse": SLICES,
+    "dense and moe": {**EXPERTS, "blocks": "dense, moe"},
+    "all kinds": {**EXPERTS, **SLICES, "layers": 3, "blocks": "dense, sparse, moe"},
+}
 
 # name: (kind, architecture, what differs from two replicas in fp32)
 CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -34,9 +43,16 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "dense-unclipped-zero0": ("text", "dense", {"parallel": {"zero": 0}, "optimizer": {"gradient_clipping": 0.0}}),
     "chat-dense-zero1": ("chat", "dense", {"parallel": {"zero": 1}}),
     "chat-moe-zero3": ("chat", "moe", {"parallel": {"zero": 3}}),
+    **{f"sparse-zero{z}": ("text", "sparse", {"parallel": {"zero": z}}) for z in range(4)},
+    "sparse-recompute-zero3": ("text", "sparse", {"parallel": {"zero": 3}, "recompute": True}),
+    "chat-sparse-zero3": ("chat", "sparse", {"parallel": {"zero": 3}}),
+    "dense-and-moe-zero3": ("text", "dense and moe", {"parallel": {"zero": 3}}),
+    "all-kinds-zero2": ("text", "all kinds", {"parallel": {"zero": 2}}),
+    "bf16-sparse-zero1": ("text", "sparse", {"parallel": {"zero": 1}, "precision": "bf16"}),
     "bf16-dense-zero1": ("text", "dense", {"parallel": {"zero": 1}, "precision": "bf16"}),
     "bf16-moe-zero3": ("text", "moe", {"parallel": {"zero": 3}, "precision": "bf16"}),
     "dense-tensor2": ("text", "dense", {"parallel": {"data": 1, "tensor": 2}}),
+    "dense-and-moe-tensor2": ("text", "dense and moe", {"parallel": {"data": 1, "tensor": 2}}),
     "moe-tensor2-recompute": ("text", "moe", {"parallel": {"data": 1, "tensor": 2, "zero": 1}, "recompute": True}),
     "chat-dense-tensor2-zero2": ("chat", "dense", {"parallel": {"data": 1, "tensor": 2, "zero": 2}}),
     "bf16-moe-tensor2-zero3": (
@@ -60,9 +76,9 @@ def case_of(name: str) -> Case:
 
 
 def settings_of(architecture: str, change: dict[str, Any]) -> dict[str, Any]:
-    sizes = SHAPE | (EXPERTS if architecture == "moe" else {})
+    sizes = SHAPE | BLOCKS[architecture]
     return {
-        "architecture": architecture,
+        "architecture": architecture if architecture in PRESETS else None,
         "sizes": sizes,
         "steps": STEPS,
         "batch": {"sequences": 8, "length": 48, **change.get("batch", {})},
@@ -133,7 +149,7 @@ def test_losses_and_norms_are_those_of_one_process(
     kind, architecture, _ = CASES[name]
     plan = trained(name)
     config = plan.config
-    at_once = config.micro_sequences * config.parallel.data if architecture == "moe" else None
+    at_once = config.micro_sequences * config.parallel.data if architecture != "dense" else None
     key = (kind, architecture, config.optimizer.gradient_clipping, at_once)
     if key not in references:
         references[key] = list(plain_training(config, kind, stores[kind], VOCABULARY))
@@ -141,7 +157,7 @@ def test_losses_and_norms_are_those_of_one_process(
     assert len(rows) == STEPS and rows[-1].loss < rows[0].loss - 0.3
     tolerance = 2e-2 if config.precision == "bf16" else 1e-4
     assert [row.loss for row in rows] == pytest.approx([step.loss for step in expected], rel=tolerance)
-    if architecture == "moe":
+    if architecture != "dense":
         assert [row.router_loss for row in rows] == pytest.approx([s.router_loss for s in expected], rel=tolerance)
     norms = [row.gradient_norm for row in rows]
     assert norms == pytest.approx([step.gradient_norm for step in expected], rel=10 * tolerance)
@@ -153,7 +169,7 @@ def test_the_checkpoint_loads_in_transformers_with_equal_logits(name: str, train
     assert difference <= allowed
 
 
-@pytest.mark.parametrize("name", ["dense-zero3", "moe-recompute-zero3"])
+@pytest.mark.parametrize("name", ["dense-zero3", "moe-recompute-zero3", "sparse-zero3"])
 def test_the_validation_loss_is_that_of_the_saved_network(name: str, trained: Trained, stores: dict[str, Path]) -> None:
     plan = trained(name)
     model = AutoModelForCausalLM.from_pretrained(plan.result).eval()
