@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from actors.engines.model_files import read_config
 from actors.engines.openvino_architecture import read_architecture
@@ -12,6 +13,7 @@ from actors.engines.openvino_folder import MODEL_FILE
 from danlu.errors import InputError, NotAvailableError
 from danlu.inputs import require_ended
 
+_OWN = "danlu_sparse"  # model_type in config.json
 ARTIFACTS = ("checkpoint", "model", "openvino")
 
 
@@ -23,11 +25,13 @@ class ModelFolders:
         checkpoint: the Hugging Face folder, if there is one.
         openvino: the converted folder, if there is one.
         unconvertible: why the checkpoint can't be converted for OpenVINO; empty when it can.
+        own: whether the checkpoint is a network of danlu's own, which transformers alone can run.
     """
 
     checkpoint: Path | None
     openvino: Path | None
     unconvertible: str = ""
+    own: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,12 +70,15 @@ def find_model(path: str | Path, key: str = "path") -> ModelFolders:
             else "no such folder",
             fix="give the output of `danlu train` or `danlu compress`, or a Hugging Face folder",
         )
-    return ModelFolders(checkpoint, converted, _unconvertible(checkpoint) if checkpoint else "")
+    if checkpoint is None:
+        return ModelFolders(checkpoint, converted)
+    config = read_config(checkpoint)
+    return ModelFolders(checkpoint, converted, _unconvertible(config), config.get("model_type") == _OWN)
 
 
-def _unconvertible(checkpoint: Path) -> str:
+def _unconvertible(config: dict[str, Any]) -> str:
     try:
-        read_architecture(read_config(checkpoint))
+        read_architecture(config)
     except (NotAvailableError, InputError) as error:
         return str(error).partition("\n")[0]
     return ""

@@ -153,4 +153,6 @@ def _obstacle(name: EngineName, model: ModelFolders, available: Mapping[str, str
         return "" if model.openvino else model.unconvertible
     if model.checkpoint is None:
         return "there is no Hugging Face checkpoint, only a converted model"
+    if name == "tensorrt_llm" and model.own:
+        return "it does not know danlu's sparse network"
     return "it needs a CUDA GPU and this process sees none" if name == "tensorrt_llm" and not hardware.gpus else ""

@@ -162,6 +162,34 @@ PRESETS: dict[Architecture, dict[str, Sizes]] = {
             expert_intermediate=768,
         ),
     },
+    # The width, depth and attention of the dense presets; a third of their feed-forward neurons per token.
+    "sparse": {
+        "tiny": Sizes(
+            layers=2,
+            hidden=256,
+            intermediate=768,
+            heads=4,
+            kv_heads=2,
+            head_dim=64,
+            slices=24,
+            slices_per_token=3,
+            slice_width=64,
+            shared_width=64,
+        ),
+        "small": Sizes(
+            layers=12,
+            hidden=512,
+            intermediate=1536,
+            heads=8,
+            kv_heads=4,
+            head_dim=64,
+            context=4096,
+            slices=32,
+            slices_per_token=4,
+            slice_width=96,
+            shared_width=128,
+        ),
+    },
 }
 
 

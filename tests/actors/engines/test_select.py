@@ -24,6 +24,7 @@ CHECKPOINT = ModelFolders(checkpoint=HERE, openvino=None)
 BOTH = ModelFolders(checkpoint=HERE, openvino=HERE)
 CONVERTED = ModelFolders(checkpoint=None, openvino=HERE)
 FOREIGN = ModelFolders(checkpoint=HERE, openvino=None, unconvertible="the network is unknown")
+SPARSE = ModelFolders(checkpoint=HERE, openvino=None, unconvertible="no DanluSparseForCausalLM", own=True)
 ALL = {"tensorrt_llm": "", "openvino": "", "transformers": ""}
 NO_TENSORRT = {**ALL, "tensorrt_llm": "not installed"}
 CPU, GPU = Hardware(gpus=0), Hardware(gpus=1)
@@ -34,6 +35,8 @@ CPU, GPU = Hardware(gpus=0), Hardware(gpus=1)
     [
         (CHECKPOINT, ALL, CPU, "openvino"),
         (FOREIGN, ALL, CPU, "transformers"),
+        (SPARSE, ALL, CPU, "transformers"),
+        (SPARSE, ALL, GPU, "transformers"),
         (CONVERTED, ALL, CPU, "openvino"),
         (BOTH, ALL, GPU, "tensorrt_llm"),
         (BOTH, NO_TENSORRT, GPU, "transformers"),
@@ -50,6 +53,8 @@ def test_auto_takes_what_fits(
 def test_the_reason_names_what_was_passed_over() -> None:
     _, why = choose_engine("auto", FOREIGN, ALL, CPU)
     assert why == "GPUs: 0; not openvino: the network is unknown"
+    _, why = choose_engine("auto", SPARSE, ALL, GPU)
+    assert why == "GPUs: 1; not tensorrt_llm: it does not know danlu's sparse network"
 
 
 def test_an_engine_asked_for_is_taken_or_refused_with_the_reason() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,9 +11,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from transformers import AutoConfig, AutoModelForCausalLM
 
+from actors.networks.blocks import KINDS, BlockKind
 from actors.networks.build import architecture_of, build_config, sizes_of
 from actors.networks.parameters import count_parameters
 from actors.networks.sizes import PRESETS, Architecture, Sizes, preset
+
+SLICES = {"slices": 2, "slices_per_token": 1, "slice_width": 8}
+EXPERTS = {"experts": 2, "experts_per_token": 1, "expert_intermediate": 8}
 
 
 def real_count(architecture: Architecture, sizes: Sizes, vocabulary: int) -> int:
@@ -65,7 +71,41 @@ def test_published_sizes_have_their_published_counts() -> None:
     assert (mixture.total, mixture.active) == (pytest.approx(30.5e9, rel=0.005), pytest.approx(3.35e9, rel=0.02))
 
 
-@pytest.mark.parametrize("architecture", ["dense", "moe"])
+@settings(max_examples=15, deadline=None)
+@given(
+    kinds=st.lists(st.sampled_from(KINDS), min_size=1, max_size=4),
+    eighths=st.integers(1, 4),
+    choices=st.integers(1, 5),
+    per_token=st.integers(1, 5),
+    shared=st.sampled_from([0, 24]),
+)
+def test_the_formula_holds_for_any_mix_of_blocks(
+    kinds: list[BlockKind], eighths: int, choices: int, per_token: int, shared: int
+) -> None:
+    more: dict[str, Any] = {"blocks": list(kinds)}
+    per_token = min(choices, per_token)
+    if "moe" in kinds:
+        more |= {"experts": choices, "experts_per_token": per_token, "expert_intermediate": 20}
+    if "sparse" in kinds:
+        more |= {"slices": choices, "slices_per_token": per_token, "slice_width": 16, "shared_width": shared}
+    base = {"hidden": 8 * eighths, "intermediate": 50, "heads": 4, "kv_heads": 2, "head_dim": 8}
+    sizes = Sizes(layers=len(kinds), **base, **more)
+    count = count_parameters(sizes, 100)
+    assert count.total == real_count(sizes.architecture, sizes, 100)
+    unused = sum({"dense": 0, "moe": 20, "sparse": 16}[kind] * (choices - per_token) for kind in kinds)
+    assert count.total - count.active == 3 * sizes.hidden * unused
+
+
+def test_a_mix_of_dense_and_moe_is_a_plain_qwen3_moe() -> None:
+    experts = {"experts": 4, "experts_per_token": 2, "expert_intermediate": 16}
+    shape = {"layers": 4, "hidden": 32, "intermediate": 64, "heads": 4, "kv_heads": 2, "head_dim": 8}
+    sizes = Sizes(**shape, **experts, blocks="dense, moe")
+    model = AutoModelForCausalLM.from_config(build_config("moe", sizes, 100))
+    assert type(model).__name__ == "Qwen3MoeForCausalLM"
+    assert [type(layer.mlp).__name__ for layer in model.model.layers] == ["Qwen3MoeMLP", "Qwen3MoeSparseMoeBlock"] * 2
+
+
+@pytest.mark.parametrize("architecture", ["dense", "moe", "sparse"])
 def test_a_config_survives_the_auto_classes(architecture: Architecture, tmp_path) -> None:
     build_config(architecture, preset(architecture, "tiny"), 500).save_pretrained(tmp_path)
     again = AutoConfig.from_pretrained(tmp_path)
@@ -78,6 +118,12 @@ def test_sizes_that_do_not_fit_the_architecture_are_refused() -> None:
         build_config("moe", preset("dense", "tiny"), 500)
     with pytest.raises(ValueError, match="use architecture=moe"):
         build_config("dense", preset("moe", "tiny"), 500)
+    with pytest.raises(ValueError, match=r"sizes\.slices is 0: architecture sparse needs at least one slice"):
+        build_config("sparse", preset("moe", "tiny"), 500)
+    with pytest.raises(ValueError, match="architecture moe needs at least one expert"):
+        build_config("moe", preset("sparse", "tiny"), 500)
+    with pytest.raises(ValueError, match="architecture dense has none; use architecture=sparse"):
+        build_config("dense", preset("sparse", "tiny"), 500)
     with pytest.raises(ValueError, match="size is 'huge': dense has tiny"):
         preset("dense", "huge")
 
@@ -89,9 +135,19 @@ def test_sizes_that_do_not_fit_the_architecture_are_refused() -> None:
         ({"head_dim": 7}, "must be even"),
         ({"experts": 2, "experts_per_token": 3, "expert_intermediate": 8}, "only 2 experts"),
         ({"experts": 2}, "must be given too"),
+        ({"slices": 2, "slices_per_token": 3, "slice_width": 8}, "only 2 slices"),
+        ({"slices": 2}, "must be given too"),
+        ({"slices": 2, "slices_per_token": 1, "slice_width": 12}, "multiple of 8"),
+        ({"shared_width": 8}, "there is no sparse layer"),
+        ({**SLICES, "hidden": 20}, "with sparse layers it must be a multiple of 8"),
+        ({**SLICES, **EXPERTS}, r"sizes\.blocks must say which layers"),
+        ({**SLICES, **EXPERTS, "blocks": "moe, sparse", "layers": 2, "experts": 4}, "they must be equal"),
+        ({"blocks": "moe"}, r"sizes\.blocks has moe layers: sizes\.experts must be given"),
+        ({**SLICES, "blocks": "dense"}, r"sizes\.slices is 2, and no layer in sizes\.blocks is sparse"),
+        ({"blocks": "dense*2"}, r"sizes\.layers \(1\) must be a multiple"),
     ],
 )
-def test_impossible_sizes_are_refused(change: dict[str, int], rule: str) -> None:
+def test_impossible_sizes_are_refused(change: dict[str, Any], rule: str) -> None:
     base = {"layers": 1, "hidden": 16, "intermediate": 16, "heads": 4, "kv_heads": 2, "head_dim": 8}
     with pytest.raises(ValidationError, match=rule):
         Sizes(**(base | change))
@@ -102,6 +158,14 @@ def test_impossible_sizes_are_refused(change: dict[str, int], rule: str) -> None
 )
 def test_the_sizes_of_a_config_are_those_it_was_built_from(architecture: Architecture, name: str) -> None:
     assert sizes_of(build_config(architecture, preset(architecture, name), 4096)) == preset(architecture, name)
+
+
+@pytest.mark.parametrize("more", [EXPERTS | {"blocks": ["dense", "moe", "dense", "moe"]},
+                                  SLICES | {"blocks": ["dense", "dense", "sparse", "sparse"], "shared_width": 8},
+                                  SLICES | EXPERTS | {"blocks": ["moe", "sparse", "dense", "sparse"]}])  # fmt: skip
+def test_the_sizes_of_a_mix_name_its_blocks(more: dict[str, Any]) -> None:
+    sizes = Sizes(layers=4, hidden=32, intermediate=64, heads=4, kv_heads=2, head_dim=8, **more)
+    assert sizes_of(build_config(sizes.architecture, sizes, 100)) == sizes
 
 
 def test_the_sizes_of_another_architecture_are_not_guessed() -> None:
