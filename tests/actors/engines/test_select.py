@@ -3,10 +3,13 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from transformers import AutoModelForCausalLM
 
 from actors.engines.model_folders import Hardware, ModelFolders, find_hardware, find_model
 from actors.engines.openvino_engine import OpenVinoEngine
@@ -129,6 +132,25 @@ def test_the_engine_made_of_a_path_answers(engine: str, checkpoint: Path) -> Non
         return deltas[-1]
 
     assert asyncio.run(session()).finish_reason in ("stop", "length")
+
+
+def test_a_sparse_checkpoint_is_served_by_transformers_alone(
+    write_checkpoint: Callable[..., Path], tmp_path: Path, ask: Callable[..., Any]
+) -> None:
+    sizes = {"layer_kinds": ["dense", "sparse"], "num_experts": 4, "num_experts_per_tok": 2, "slice_width": 16}
+    folder = write_checkpoint(tmp_path, "sparse", **sizes)
+    engine = create_engine(folder)
+    assert isinstance(engine, TransformersEngine) and find_model(folder).own
+    request = GenerationRequest("a", "云杉银行", SamplingParams(max_tokens=8, temperature=0, ignore_eos=True))
+    answer = ask(engine, request)[0]
+    assert answer[-1].completion_tokens == 8
+
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    ids = torch.tensor([engine.tokenizer.encode("云杉银行")])
+    whole = model.generate(ids, max_new_tokens=8, min_new_tokens=8, do_sample=False, eos_token_id=None)
+    assert "".join(delta.text for delta in answer) == engine.tokenizer.decode(whole[0, ids.shape[1] :].tolist())
+    with pytest.raises(NotAvailableError, match=r"DanluSparseForCausalLM.*OpenVINO converter can't rebuild that"):
+        create_engine(folder, "openvino")
 
 
 def test_an_option_that_the_engine_does_not_have_is_refused(checkpoint: Path) -> None:

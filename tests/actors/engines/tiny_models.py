@@ -55,14 +55,17 @@ def write_tokenizer(folder: Path) -> Any:
 
 
 def write_checkpoint(folder: Path, architecture: str = "qwen3", dtype: str = "float32", **sizes: Any) -> Path:
-    """A random checkpoint (`qwen3` or `llama`) in Hugging Face form; the same each time."""
+    """A random checkpoint (`qwen3`, `llama` or `sparse`) in Hugging Face form; the same each time."""
     import torch
     import transformers
+
+    from actors.networks.sparse_network import DanluSparseConfig, DanluSparseForCausalLM
 
     tokenizer = write_tokenizer(folder)
     kinds = {
         "qwen3": (transformers.Qwen3Config, transformers.Qwen3ForCausalLM),
         "llama": (transformers.LlamaConfig, transformers.LlamaForCausalLM),
+        "sparse": (DanluSparseConfig, DanluSparseForCausalLM),
     }
     config_class, model_class = kinds[architecture]
     ids = {"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id, "bos_token_id": None}

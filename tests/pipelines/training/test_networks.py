@@ -1,0 +1,86 @@
+"""Which network a training config asks for, and networks that can't be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from actors.networks.build import architecture_of
+from actors.networks.sizes import preset
+from danlu.config import to_yaml, validate
+from danlu.errors import ConfigError, NotAvailableError
+from pipelines.training.config import TrainConfig
+from pipelines.training.network import check_context, make_network
+
+SHAPE = {"layers": 4, "hidden": 32, "intermediate": 64, "heads": 4, "kv_heads": 2, "head_dim": 8, "context": 128}
+EXPERTS = {"experts": 4, "experts_per_token": 2, "expert_intermediate": 16}
+SLICES = {"slices": 4, "slices_per_token": 2, "slice_width": 16}
+
+
+def config_of(**values: Any) -> TrainConfig:
+    return validate(TrainConfig, {"input": "a", "output": "b", "batch": {"length": 64}, **values})
+
+
+@pytest.mark.parametrize(
+    ("values", "architecture", "layers"),
+    [
+        ({}, "dense", ["Qwen3MLP"] * 2),
+        ({"architecture": "sparse"}, "sparse", ["SlicedFeedForward"] * 2),
+        ({"sizes": {**SHAPE, **SLICES}}, "sparse", ["SlicedFeedForward"] * 4),
+        (
+            {"sizes": {**SHAPE, **EXPERTS, "blocks": "dense*2, moe*2"}},
+            "moe",
+            ["Qwen3MoeMLP"] * 2 + ["Qwen3MoeSparseMoeBlock"] * 2,
+        ),
+        (
+            {"sizes": {**SHAPE, **EXPERTS, **SLICES, "blocks": ["sparse", "moe", "dense", "sparse"]}},
+            "sparse",
+            ["SlicedFeedForward", "Qwen3MoeSparseMoeBlock", "Qwen3MoeMLP", "SlicedFeedForward"],
+        ),
+    ],
+)
+def test_sizes_decide_the_network(values: dict[str, Any], architecture: str, layers: list[str]) -> None:
+    config = config_of(**values).resolved()
+    model = make_network(config, None, 300)
+    assert config.architecture == architecture == architecture_of(model.config)
+    assert [type(layer.mlp).__name__ for layer in model.model.layers] == layers
+    assert f"architecture: {architecture}" in to_yaml(config)
+
+
+def test_training_goes_on_from_a_sparse_checkpoint(tmp_path: Path) -> None:
+    first = make_network(config_of(sizes={**SHAPE, **SLICES, "blocks": "dense, sparse"}).resolved(), None, 300)
+    first.save_pretrained(tmp_path)
+    check_context(str(tmp_path), 128)
+    again = make_network(config_of(**{"from": str(tmp_path)}).resolved(), str(tmp_path), 300)
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
+
+
+def test_the_presets_of_sparse_are_twins_of_the_dense_ones() -> None:
+    for name in ("tiny", "small"):
+        dense, sparse = preset("dense", name), preset("sparse", name)
+        slices = ("slices", "slices_per_token", "slice_width", "shared_width")
+        assert sparse.model_copy(update=dict.fromkeys(slices, 0)) == dense
+
+
+@pytest.mark.parametrize(
+    ("values", "rule"),
+    [
+        ({"architecture": "dense", "sizes": {**SHAPE, **SLICES}}, "use architecture=sparse"),
+        ({"architecture": "moe", "sizes": {**SHAPE, **SLICES}}, "architecture moe needs at least one expert"),
+        ({"architecture": "sparse", "sizes": SHAPE}, "architecture sparse needs at least one slice"),
+        ({"sizes": {**SHAPE, "blocks": "dense, spars"}}, "has 'spars'"),
+        ({"architecture": "sparse", "size": "8b"}, "sparse has tiny, small"),
+    ],
+)
+def test_what_does_not_fit_is_refused(values: dict[str, Any], rule: str) -> None:
+    with pytest.raises(ConfigError, match=rule):
+        config_of(**values)
+
+
+@pytest.mark.parametrize("axis", ["pipeline", "tensor", "expert"])
+def test_a_sparse_network_is_spread_by_data_only(axis: str) -> None:
+    with pytest.raises(NotAvailableError, match=rf"parallel\.{axis} is 2.*\n.*parallel\.zero=3"):
+        config_of(architecture="sparse", parallel={axis: 2, "data": 2})
