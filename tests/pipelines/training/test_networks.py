@@ -11,9 +11,10 @@ import torch
 from actors.networks.build import architecture_of
 from actors.networks.sizes import preset
 from danlu.config import to_yaml, validate
-from danlu.errors import ConfigError, NotAvailableError
+from danlu.errors import ConfigError
 from pipelines.training.config import TrainConfig
-from pipelines.training.network import check_context, make_network
+from pipelines.training.layout import Layout
+from pipelines.training.network import check_checkpoint, make_network
 
 SHAPE = {"layers": 4, "hidden": 32, "intermediate": 64, "heads": 4, "kv_heads": 2, "head_dim": 8, "context": 128}
 EXPERTS = {"experts": 4, "experts_per_token": 2, "expert_intermediate": 16}
@@ -53,7 +54,7 @@ def test_sizes_decide_the_network(values: dict[str, Any], architecture: str, lay
 def test_training_goes_on_from_a_sparse_checkpoint(tmp_path: Path) -> None:
     first = make_network(config_of(sizes={**SHAPE, **SLICES, "blocks": "dense, sparse"}).resolved(), None, 300)
     first.save_pretrained(tmp_path)
-    check_context(str(tmp_path), 128)
+    check_checkpoint(str(tmp_path), 128, Layout(data=2))
     again = make_network(config_of(**{"from": str(tmp_path)}).resolved(), str(tmp_path), 300)
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
 
@@ -82,5 +83,13 @@ def test_what_does_not_fit_is_refused(values: dict[str, Any], rule: str) -> None
 
 @pytest.mark.parametrize("axis", ["pipeline", "tensor", "expert"])
 def test_a_sparse_network_is_spread_by_data_only(axis: str) -> None:
-    with pytest.raises(NotAvailableError, match=rf"parallel\.{axis} is 2.*\n.*parallel\.zero=3"):
+    rule = rf"parallel\.{axis} is 2 and the network has sparse layers.*parallel\.zero=3"
+    with pytest.raises(ConfigError, match=rule):
         config_of(architecture="sparse", parallel={axis: 2, "data": 2})
+
+
+def test_a_sparse_checkpoint_is_not_cut_either(tmp_path: Path) -> None:
+    config = config_of(sizes={**SHAPE, **SLICES, "blocks": "dense, sparse"}).resolved()
+    make_network(config, None, 300).save_pretrained(tmp_path)
+    with pytest.raises(ConfigError, match=r"parallel\.tensor is 2 and the network has sparse layers"):
+        check_checkpoint(str(tmp_path), 64, Layout(tensor=2))
