@@ -8,16 +8,18 @@ from pipelines.training.compression.signs import decode, encode
 
 
 def compress(values: torch.Tensor, error: torch.Tensor, block: int) -> torch.Tensor:
-    """The message for `values + error`; `error` becomes what the message lacks.
+    """The messages for `values + error`; `error` becomes what they lack.
 
-    So the decoded messages of all steps and the last error add up to the values of all steps (arXiv 1901.09847,
-    algorithm 2).
+    So all messages so far and the last error add up to all values so far (arXiv 1901.09847, algorithm 2).
 
     Args:
-        values: (n,) float32, n a multiple of 8. Overwritten.
-        error: (n,) float32, changed in place; zeros at the first step.
+        values: (rows, n) float32, n a multiple of 8. Overwritten.
+        error: (rows, n) float32, changed in place; zeros at the first step.
+
+    Returns:
+        (rows, message_bytes(n, block)) uint8.
     """
     values.add_(error)
-    message = encode(values, block)
-    torch.sub(values, decode(message, len(values), block), out=error)
-    return message
+    messages = encode(values, block)
+    torch.sub(values, decode(messages, values.shape[1], block), out=error)
+    return messages

@@ -9,47 +9,54 @@ SCALE_BYTES = 4
 
 
 def pack(values: torch.Tensor) -> torch.Tensor:
-    """The signs of `values` (n,), n a multiple of 8, as (n / 8,) uint8; a set bit is "not negative"."""
-    powers = 2 ** torch.arange(BITS, device=values.device, dtype=torch.uint8)
-    return ((values >= 0).view(-1, BITS) * powers).sum(dim=1, dtype=torch.uint8)
+    """The signs of (rows, n) values, n a multiple of 8, as (rows, n / 8) uint8. A set bit is "not negative"."""
+    signs = (values >= 0).view(len(values), -1, BITS)
+    return (signs * _powers(values.device)).sum(dim=2, dtype=torch.uint8)
 
 
 def unpack(packed: torch.Tensor) -> torch.Tensor:
-    """(n,) uint8 to (8 n,) float32 of -1 and 1."""
-    powers = 2 ** torch.arange(BITS, device=packed.device, dtype=torch.uint8)
-    bits = (packed[:, None] & powers) > 0
-    return bits.view(-1).float().mul_(2).sub_(1)
+    """(rows, n) uint8 to (rows, 8 n) float32 of -1 and 1."""
+    bits = (packed[:, :, None] & _powers(packed.device)) > 0
+    return bits.view(len(packed), -1).float().mul_(2).sub_(1)
 
 
 def block_means(values: torch.Tensor, block: int) -> torch.Tensor:
-    """Mean of |values| (n,) over each block of `block` elements; the last one may be shorter. (ceil(n / block),)."""
+    """Mean of |values| (rows, n) over each block of `block` elements of a row, the last one being shorter.
+
+    Returns:
+        (rows, ceil(n / block)) float32.
+    """
     magnitudes = values.abs()
-    whole = len(values) // block * block
-    means = magnitudes[:whole].view(-1, block).mean(dim=1)
-    return means if whole == len(values) else torch.cat([means, magnitudes[whole:].mean().view(1)])
-
-
-def spread(scales: torch.Tensor, elements: int, block: int) -> torch.Tensor:
-    """Each block's scale for each of its elements: (elements,)."""
-    return scales.repeat_interleave(block)[:elements]
+    whole = values.shape[1] // block * block
+    means = magnitudes[:, :whole].reshape(len(values), -1, block).mean(dim=2)
+    if whole == values.shape[1]:
+        return means
+    return torch.cat([means, magnitudes[:, whole:].mean(dim=1, keepdim=True)], dim=1)
 
 
 def encode(values: torch.Tensor, block: int) -> torch.Tensor:
-    """`values` (n,) float32, n a multiple of 8, as one message of `message_bytes(n, block)` bytes: signs, then scales.
+    """Each row of `values` (rows, n) float32, n a multiple of 8, as a message: its signs, then its scales.
 
-    Among all vectors of one magnitude with these signs, the block's mean of |values| is the nearest to `values`.
+    Of all vectors with these signs and one magnitude per block, this one is the nearest to `values`.
+
+    Returns:
+        (rows, message_bytes(n, block)) uint8.
     """
-    return torch.cat([pack(values), block_means(values, block).view(torch.uint8)])
+    return torch.cat([pack(values), block_means(values, block).view(torch.uint8)], dim=1)
 
 
-def decode(message: torch.Tensor, elements: int, block: int) -> torch.Tensor:
-    """What `encode` kept of `elements` values: (elements,) float32."""
+def decode(messages: torch.Tensor, elements: int, block: int) -> torch.Tensor:
+    """What `encode` kept of rows of `elements` values: (rows, elements) float32."""
     signs = elements // BITS
-    # The copy aligns the scales: a view as float32 must start at a multiple of four bytes.
-    scales = message[signs:].clone().view(torch.float32)
-    return unpack(message[:signs]).mul_(spread(scales, elements, block))
+    # A copy, as a view as float32 must start at a multiple of four bytes.
+    scales = messages[:, signs:].clone(memory_format=torch.contiguous_format).view(torch.float32)
+    return unpack(messages[:, :signs]).mul_(scales.repeat_interleave(block, dim=1)[:, :elements])
 
 
 def message_bytes(elements: int, block: int) -> int:
-    """Bytes of an encoded vector."""
+    """Bytes of one encoded row."""
     return elements // BITS + SCALE_BYTES * -(-elements // block)
+
+
+def _powers(device: torch.device) -> torch.Tensor:
+    return 2 ** torch.arange(BITS, device=device, dtype=torch.uint8)
