@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from actors.networks.build import check_sizes
 from actors.networks.sizes import Architecture, Sizes, preset
 from danlu.config import JobConfig, Settings
 from danlu.errors import NotAvailableError
+from pipelines.training.compression.settings import (
+    Compression,
+    CompressionSettings,
+    check_compression,
+    resolved_compression,
+)
 from pipelines.training.layout import Batching, Layout, check_batching, check_network, check_stages
 
 _DEFAULT_STEPS = 200
@@ -111,7 +117,9 @@ class TrainConfig(JobConfig):
     recompute: bool = Field(
         default=False, description="recompute activations in the backward pass: less memory, more time"
     )
-    gradient_compression: Literal["none"] = Field(default="none", description="only none in this version")
+    gradient_compression: Compression = Field(
+        default_factory=CompressionSettings, description="none, onebit, or a block: how replicas send gradients"
+    )
     optimizer: OptimizerSettings = Field(default_factory=OptimizerSettings, description="AdamW and its schedule")
     tokenizer: TokenizerSettings = Field(default_factory=TokenizerSettings, description="the tokenizer to train")
     checkpoint_every: int = Field(default=100, ge=1, description="steps between checkpoints (and validations)")
@@ -123,20 +131,12 @@ class TrainConfig(JobConfig):
         default="auto", description="auto: cuda where the machine that starts the job has it"
     )
 
-    @field_validator("gradient_compression", mode="before")
-    @classmethod
-    def _compression_available(cls, value: Any) -> Any:
-        if value == "onebit":
-            raise NotAvailableError(
-                "gradient_compression is 'onebit'", rule="this version sends whole gradients", fix="leave the key out"
-            )
-        return value
-
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         _check_network(self)
         check_stages(self.layout, self.parallel.zero)
         check_batching(self.layout, Batching(self.batch.sequences, self.batch.micro))
+        check_compression(self)
         _check_precision(self)
         _check_available(self)
         wanted = None if self.tokens is None else self._steps_for(self.tokens)
@@ -153,6 +153,9 @@ class TrainConfig(JobConfig):
         )
         batch = self.batch.model_copy(update={"micro": self.micro_sequences})
         update: dict[str, Any] = {"steps": steps, "optimizer": optimizer, "batch": batch}
+        update["gradient_compression"] = resolved_compression(
+            self.gradient_compression, steps, optimizer.warmup_steps or 0
+        )
         if self.from_ is None:
             update |= {"architecture": self.fresh_architecture(), "sizes": self.fresh_sizes()}
         return self.model_copy(update=update)

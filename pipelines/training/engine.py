@@ -24,7 +24,8 @@ def deepspeed_config(config: TrainConfig, parameters: int) -> dict[str, Any]:
     return {
         "train_micro_batch_size_per_gpu": config.micro_sequences,
         "gradient_accumulation_steps": config.micro_batches,
-        "gradient_clipping": config.optimizer.gradient_clipping,
+        # Where compression is on, it clips: what it hands to the optimizer is no gradient.
+        "gradient_clipping": 0.0 if config.gradient_compression.is_on else config.optimizer.gradient_clipping,
         "bf16": {"enabled": config.precision == "bf16"},
         "zero_optimization": {
             "stage": config.parallel.zero,
@@ -57,6 +58,8 @@ def start_engine(
         mpu=None if groups.layout.tensor == 1 else groups,
         dist_init_required=False,
     )
+    if config.gradient_compression.is_on:
+        engine.enable_backward_allreduce = False
     return engine
 
 
@@ -112,7 +115,12 @@ def _optimizer(config: TrainConfig, model: PreTrainedModel, device: str) -> torc
 
     settings = config.optimizer
     groups = parameter_groups(model, settings.weight_decay)
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.95), fused=device == "cuda")
+    kind: type[torch.optim.AdamW] = torch.optim.AdamW
+    if config.gradient_compression.is_on:
+        from pipelines.training.compression.optimizer import DirectedAdamW
+
+        kind = DirectedAdamW
+    return kind(groups, lr=settings.learning_rate, betas=(0.9, 0.95), fused=device == "cuda")
 
 
 def _use_plain_collectives() -> None:

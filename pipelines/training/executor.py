@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from deepspeed import DeepSpeedEngine
     from transformers import GenerationConfig, PreTrainedConfig
 
+    from pipelines.training.compression.reduction import OneBitReduction
     from pipelines.training.groups import Groups
 
 
@@ -23,11 +24,13 @@ class Executor(Protocol):
     Attributes:
         groups: where this worker stands.
         engine: DeepSpeed's engine, which holds the weights and the optimizer.
+        reduction: takes the place of the engine's all-reduce of gradients; None where that is used.
         config, generation_config: of the whole network in Hugging Face form.
     """
 
     groups: Groups
     engine: DeepSpeedEngine
+    reduction: OneBitReduction | None
     config: PreTrainedConfig
     generation_config: GenerationConfig
 

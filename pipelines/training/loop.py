@@ -107,8 +107,18 @@ class TrainingLoop:
             gradient_norm=norm,
             router_loss=totals.router_loss if router_weight(self.executor.config) else None,
             validation_loss=validation_loss,
+            **self._gradient_traffic(),
         )
         append_metrics(self.plan.metrics, row)
+
+    def _gradient_traffic(self) -> dict[str, int]:
+        if self.executor.reduction is None or (last := self.executor.reduction.last) is None:
+            return {}
+        return {
+            "gradient_bytes": last.sent.total,
+            "gradient_payload_bytes": last.sent.payload,
+            "gradient_whole_bytes": last.whole_bytes,
+        }
 
     @property
     def rank(self) -> int:

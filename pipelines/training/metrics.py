@@ -24,6 +24,9 @@ class StepMetrics:
         gradient_norm: before clipping.
         router_loss: load-balancing loss (moe only; experts per token at perfect balance, more otherwise).
         validation_loss: where it was measured.
+        gradient_bytes: what the first worker sent to agree on gradients (where compression is on).
+        gradient_payload_bytes: of these, the compressed messages; 0 at a step with whole gradients.
+        gradient_whole_bytes: what it would have sent without compression.
     """
 
     step: int
@@ -34,6 +37,9 @@ class StepMetrics:
     gradient_norm: float | None = None
     router_loss: float | None = None
     validation_loss: float | None = None
+    gradient_bytes: int | None = None
+    gradient_payload_bytes: int | None = None
+    gradient_whole_bytes: int | None = None
 
 
 def append_metrics(file: Path, row: StepMetrics) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from pipelines.training.batches import IGNORED, Batch, Sample, count_targets, share
+from pipelines.training.compression.start import start_reduction
 from pipelines.training.config import TrainConfig
 from pipelines.training.engine import discard_gradients, set_learning_rate, start_engine
 from pipelines.training.gathering import gather_weights
@@ -33,6 +34,7 @@ class ReplicatedExecutor:
         self._zero = config.parallel.zero
         self._router_weight = router_weight(model.config)
         self.engine = start_engine(config, model, groups, device)
+        self.reduction = start_reduction(config, self.engine, groups)
 
     @property
     def device(self) -> torch.device:
@@ -56,7 +58,9 @@ class ReplicatedExecutor:
 
     def update(self) -> float | None:
         norm = None
-        if self._zero == 0:  # the stages keep the norm, plain data parallelism does not
+        if self.reduction is not None:
+            norm = self.reduction.reduce().norm
+        elif self._zero == 0:  # the stages keep the norm, plain data parallelism does not
             norm = gradient_norm(self.engine.module.parameters(), self.groups)
         self.engine.step()
         if norm is None:

@@ -52,11 +52,26 @@ def _figures(plan: TrainingPlan, rows: list[StepMetrics], counts: Counter[str]) 
         "first_step_s": attempts[0].seconds + first.tokens / (attempts[0].step + 1) / first.tokens_per_s,
         "restarts": len(attempts) - 1,
     }
+    if plan.config.gradient_compression.is_on:
+        figures |= _gradient_traffic(rows)
     if plan.kind == "chat":
         figures |= {
             "shortened_conversations": counts["shortened"],
             "left_out_conversations": counts["nothing_to_learn"],
         }
+    return figures
+
+
+def _gradient_traffic(rows: list[StepMetrics]) -> dict[str, Scalar]:
+    """Bytes sent per byte of whole gradients: of the compressed messages alone, and of everything."""
+    figures: dict[str, Scalar] = {}
+    compressed = [row for row in rows if row.gradient_payload_bytes]
+    for name, part, sent in (
+        ("gradient_payload_ratio", compressed, [row.gradient_payload_bytes or 0 for row in compressed]),
+        ("gradient_traffic_ratio", rows, [row.gradient_bytes or 0 for row in rows]),
+    ):
+        whole = sum(row.gradient_whole_bytes or 0 for row in part)
+        figures[name] = sum(sent) / whole if whole else None
     return figures
 
 
@@ -127,5 +142,6 @@ def _layout(plan: TrainingPlan) -> Table:
         ["sequences per worker and pass", config.micro_sequences],
         ["longest sequence (tokens)", config.batch.length],
         ["recompute", config.recompute],
+        ["gradient compression", config.gradient_compression.kind],
     ]
     return Table(title="Layout", columns=["what", "value"], rows=rows)

@@ -1,0 +1,1 @@
+"""Gradients sent between data-parallel workers as one bit per element."""
