@@ -108,6 +108,12 @@ def share(samples: Sequence[Sample], rank: int, workers: int, micro: int) -> Ite
         yield collate(mine[first : first + micro])
 
 
+def fill_up(samples: Sequence[Sample], multiple: int) -> list[Sample]:
+    """`samples` and as many sequences with nothing to learn as make their number a multiple of `multiple`."""
+    filler = Sample(samples[0].inputs[:1], np.full(1, IGNORED))
+    return [*samples, *[filler] * (-len(samples) % multiple)]
+
+
 def collate(samples: Sequence[Sample]) -> Batch:
     """Pad `samples` to the longest."""
     width = max(len(sample.inputs) for sample in samples)

@@ -51,7 +51,7 @@ class ParallelSettings(Settings):
     """How the work is spread: data * pipeline * tensor workers, each with one CPU (and one GPU on cuda)."""
 
     data: int = Field(default=1, ge=1, description="replicas of the network, which share each batch")
-    pipeline: int = Field(default=1, ge=1, description="stages that share the layers; only 1 in this version")
+    pipeline: int = Field(default=1, ge=1, description="stages that share the layers; ZeRO 0 or 1")
     tensor: int = Field(default=1, ge=1, description="workers that share each layer; divides heads and widths")
     expert: int = Field(default=1, ge=1, description="replicas that share the experts; only 1 in this version")
     zero: int = Field(
@@ -221,10 +221,9 @@ def _check_precision(config: TrainConfig) -> None:
 
 
 def _check_available(config: TrainConfig) -> None:
-    for axis in ("pipeline", "expert"):
-        if getattr(config.parallel, axis) != 1:
-            raise NotAvailableError(
-                f"parallel.{axis} is {getattr(config.parallel, axis)}",
-                rule="this version spreads over data-parallel and tensor-parallel workers only",
-                fix=f"parallel.{axis}=1, and parallel.zero=3 where the model is too large for one worker",
-            )
+    if config.parallel.expert != 1:
+        raise NotAvailableError(
+            f"parallel.expert is {config.parallel.expert}",
+            rule="this version keeps all experts of a layer on each replica",
+            fix="parallel.tensor cuts each expert, and parallel.zero=3 shards them",
+        )

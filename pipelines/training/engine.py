@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pipelines.training.config import TrainConfig
 from pipelines.training.groups import Groups
+from pipelines.training.precision import exact_positions
 
 if TYPE_CHECKING:
     import torch
@@ -24,19 +25,26 @@ def deepspeed_config(config: TrainConfig, parameters: int) -> dict[str, Any]:
     return {
         "train_micro_batch_size_per_gpu": config.micro_sequences,
         "gradient_accumulation_steps": config.micro_batches,
-        # Where compression is on, it clips: what it hands to the optimizer is no gradient.
-        "gradient_clipping": 0.0 if config.gradient_compression.is_on else config.optimizer.gradient_clipping,
+        # Where compression is on, it clips: what it hands to the optimizer is no gradient. Without ZeRO, DeepSpeed counts
+        # tied weights of a pipeline twice and forgets norms of later stages, so that the executors clip.
+        "gradient_clipping": config.optimizer.gradient_clipping if _deepspeed_clips(config) else 0.0,
         "bf16": {"enabled": config.precision == "bf16"},
         "zero_optimization": {
             "stage": config.parallel.zero,
             "reduce_bucket_size": bucket,
             "allgather_bucket_size": bucket,
         },
+        # DeepSpeed can split what passes between stages over the tensor parts, but only one tensor of one size.
+        "pipeline": {"pipe_partitioned": False, "grad_partitioned": False},
         # torch's AdamW on every device: DeepSpeed's own must be compiled on the spot.
         "zero_allow_untested_optimizer": True,
         "zero_force_ds_cpu_optimizer": False,
         "steps_per_print": sys.maxsize,
     }
+
+
+def _deepspeed_clips(config: TrainConfig) -> bool:
+    return config.parallel.zero > 0 and not config.gradient_compression.is_on
 
 
 def start_engine(
@@ -49,18 +57,24 @@ def start_engine(
     if config.parallel.zero == 3:
         _fetch_experts_together(model)
     if config.recompute:
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        enable_recompute(model)
     count = sum(parameter.numel() for parameter in model.parameters())
-    engine, *_ = deepspeed.initialize(
-        model=model,
-        optimizer=_optimizer(config, model, device),
-        config=deepspeed_config(config, count),
-        mpu=None if groups.layout.tensor == 1 else groups,
-        dist_init_required=False,
-    )
+    with exact_positions(model):
+        engine, *_ = deepspeed.initialize(
+            model=model,
+            optimizer=make_optimizer(config, model, device),
+            config=deepspeed_config(config, count),
+            mpu=None if groups.layout.tensor == 1 else groups,
+            dist_init_required=False,
+        )
     if config.gradient_compression.is_on:
         engine.enable_backward_allreduce = False
     return engine
+
+
+def enable_recompute(model: PreTrainedModel) -> None:
+    """Each layer forgets what is inside it and computes it again in the backward pass."""
+    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
 
 
 def set_learning_rate(engine: DeepSpeedEngine, rate: float) -> None:
@@ -110,7 +124,8 @@ def _fetch_experts_together(model: PreTrainedModel) -> None:
         set_z3_leaf_modules(model, [Qwen3MoeSparseMoeBlock])
 
 
-def _optimizer(config: TrainConfig, model: PreTrainedModel, device: str) -> torch.optim.Optimizer:
+def make_optimizer(config: TrainConfig, model: torch.nn.Module, device: str) -> torch.optim.Optimizer:
+    """AdamW for the parameters that this worker holds."""
     import torch
 
     settings = config.optimizer

@@ -32,6 +32,13 @@ def gradient_norm(parameters: Iterable[Parameter], groups: Groups) -> torch.Tens
     return total.sqrt()
 
 
+def clip_gradients(parameters: Iterable[Parameter], norm: torch.Tensor | None, most: float) -> None:
+    """Scale all gradients down so that their norm is at most `most`; 0 means no limit."""
+    if norm is None or not most:
+        return
+    torch.nn.utils.clip_grads_with_norm_(list(parameters), most, norm)
+
+
 def _is_counted(parameter: Parameter, groups: Groups) -> bool:
     """Of what several workers hold, the first tensor part counts, and of tied weights the first stage."""
     if getattr(parameter, "ds_pipe_replicated", False):

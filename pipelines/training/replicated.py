@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from pipelines.training.batches import IGNORED, Batch, Sample, count_targets, share
+from pipelines.training.batches import Batch, Sample, count_targets, fill_up, share
 from pipelines.training.compression.start import start_reduction
 from pipelines.training.config import TrainConfig
 from pipelines.training.engine import discard_gradients, set_learning_rate, start_engine
 from pipelines.training.gathering import gather_weights
 from pipelines.training.groups import Groups
 from pipelines.training.losses import language_model_loss, router_balance_loss, router_weight
-from pipelines.training.norms import gradient_norm
+from pipelines.training.norms import clip_gradients, gradient_norm
 from pipelines.training.plan import Device
 from pipelines.training.shards import Shard, sharded_parameters
 
@@ -31,6 +31,7 @@ class ReplicatedExecutor:
         self.config = model.config
         self.generation_config = model.generation_config
         self._micro = config.micro_sequences
+        self._clipping = config.optimizer.gradient_clipping
         self._zero = config.parallel.zero
         self._router_weight = router_weight(model.config)
         self.engine = start_engine(config, model, groups, device)
@@ -57,11 +58,12 @@ class ReplicatedExecutor:
         return sums * self.groups.counts
 
     def update(self) -> float | None:
-        norm = None
+        norm: Any = None
         if self.reduction is not None:
             norm = self.reduction.reduce().norm
-        elif self._zero == 0:  # the stages keep the norm, plain data parallelism does not
+        elif self._zero == 0:
             norm = gradient_norm(self.engine.module.parameters(), self.groups)
+            clip_gradients(self.engine.module.parameters(), norm, self._clipping)
         self.engine.step()
         if norm is None:
             norm = self.engine.get_global_grad_norm()
@@ -72,10 +74,11 @@ class ReplicatedExecutor:
 
     def evaluate(self, samples: list[Sample]) -> torch.Tensor:
         at, replicas = self.groups.at, self.groups.layout.data
+        samples = fill_up(samples, replicas * self._micro)  # with ZeRO-3 every worker must run as many batches
         self.engine.eval()
         total = torch.zeros(1, dtype=torch.float64, device=self.device)
         with torch.no_grad():
-            for batch in share(self._even(samples), at.data, replicas, self._micro):
+            for batch in share(samples, at.data, replicas, self._micro):
                 total += self._losses(batch)[0]
         self.engine.train()
         return total * self.groups.counts
@@ -112,8 +115,3 @@ class ReplicatedExecutor:
         real = torch.from_numpy(batch.real).to(self.device)
         top_k = self.config.num_experts_per_tok
         return loss, router_balance_loss(outputs.router_logits, real, top_k, self.groups.data)
-
-    def _even(self, samples: list[Sample]) -> list[Sample]:
-        """With ZeRO-3 every worker must run as many batches: fill up with sequences that have nothing to learn."""
-        filler = Sample(samples[0].inputs[:1], np.full(1, IGNORED))
-        return samples + [filler] * (-len(samples) % (self.groups.layout.data * self._micro))

@@ -72,7 +72,6 @@ def make_executor(plan: TrainingPlan) -> Executor:
     """This worker's part of the network, ready to train; the process group is up."""
     from pipelines.training.groups import make_groups
     from pipelines.training.network import make_network
-    from pipelines.training.replicated import ReplicatedExecutor
     from pipelines.training.shards import mark_whole
     from pipelines.training.tensor_parallel import share_layers
 
@@ -81,6 +80,12 @@ def make_executor(plan: TrainingPlan) -> Executor:
     model = make_network(config, plan.checkpoint, plan.vocabulary)
     mark_whole(model)
     share_layers(model, groups)
+    if config.layout.pipeline > 1:
+        from pipelines.training.pipelined import PipelinedExecutor
+
+        return PipelinedExecutor(config, model, groups, plan.device)
+    from pipelines.training.replicated import ReplicatedExecutor
+
     return ReplicatedExecutor(config, model, groups, plan.device)
 
 

@@ -32,6 +32,7 @@ BLOCKS: dict[str, dict[str, Any]] = {
     "dense and moe": {**EXPERTS, "blocks": "dense, moe"},
     "all kinds": {**EXPERTS, **SLICES, "layers": 3, "blocks": "dense, sparse, moe"},
 }
+BF16, RECOMPUTE = {"precision": "bf16"}, {"recompute": True}
 
 # name: (kind, architecture, what differs from two replicas in fp32)
 CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -51,22 +52,34 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "bf16-sparse-zero1": ("text", "sparse", {"parallel": {"zero": 1}, "precision": "bf16"}),
     "bf16-dense-zero1": ("text", "dense", {"parallel": {"zero": 1}, "precision": "bf16"}),
     "bf16-moe-zero3": ("text", "moe", {"parallel": {"zero": 3}, "precision": "bf16"}),
-    "dense-tensor2": ("text", "dense", {"parallel": {"data": 1, "tensor": 2}}),
-    "dense-and-moe-tensor2": ("text", "dense and moe", {"parallel": {"data": 1, "tensor": 2}}),
-    "moe-tensor2-recompute": ("text", "moe", {"parallel": {"data": 1, "tensor": 2, "zero": 1}, "recompute": True}),
-    "chat-dense-tensor2-zero2": ("chat", "dense", {"parallel": {"data": 1, "tensor": 2, "zero": 2}}),
-    "bf16-moe-tensor2-zero3": (
-        "text",
-        "moe",
-        {"parallel": {"data": 1, "tensor": 2, "zero": 3}, "precision": "bf16", "recompute": True},
-    ),
     **{
-        f"dense-data2-tensor2-zero{z}": ("text", "dense", {"parallel": {"data": 2, "tensor": 2, "zero": z}})
-        for z in range(4)
+        name: (kind, architecture, {"parallel": {"data": 1, "tensor": 2, "zero": zero}, **more})
+        for name, kind, architecture, zero, more in [
+            ("dense-tensor2", "text", "dense", 0, {}),
+            ("dense-and-moe-tensor2", "text", "dense and moe", 0, {}),
+            ("moe-tensor2-recompute", "text", "moe", 1, RECOMPUTE),
+            ("chat-dense-tensor2-zero2", "chat", "dense", 2, {}),
+            ("bf16-moe-tensor2-zero3-recompute", "text", "moe", 3, BF16 | RECOMPUTE),
+        ]
     },
     **{
-        f"moe-data2-tensor2-zero{z}": ("text", "moe", {"parallel": {"data": 2, "tensor": 2, "zero": z}}) for z in (1, 3)
+        name: (kind, architecture, {"parallel": {"data": 1, "pipeline": 2, "zero": zero}, **more})
+        for name, kind, architecture, zero, more in [
+            ("dense-pipeline2", "text", "dense", 0, {}),
+            ("untied-pipeline2", "text", "dense", 0, {"sizes": {"tied_embeddings": False}}),
+            ("moe-pipeline2-zero1-recompute", "text", "moe", 1, RECOMPUTE),
+            ("chat-moe-pipeline2", "chat", "moe", 0, {}),
+            ("dense-and-moe-pipeline2", "text", "dense and moe", 0, {}),
+            ("bf16-dense-pipeline2-zero1", "text", "dense", 1, BF16),
+        ]
     },
+    **{f"dense-data2-tensor2-zero{z}": ("text", "dense", {"parallel": {"tensor": 2, "zero": z}}) for z in range(4)},
+    "moe-data2-tensor2-zero3": ("text", "moe", {"parallel": {"tensor": 2, "zero": 3}}),
+    "chat-moe-data2-pipeline2-zero1": ("chat", "moe", {"parallel": {"pipeline": 2, "zero": 1}}),
+    "dense-pipeline2-tensor2": ("text", "dense", {"parallel": {"data": 1, "pipeline": 2, "tensor": 2}}),
+    "dense-2x2x2": ("text", "dense", {"parallel": {"pipeline": 2, "tensor": 2}}),
+    "moe-2x2x2-zero1-recompute": ("text", "moe", {"parallel": {"pipeline": 2, "tensor": 2, "zero": 1}, **RECOMPUTE}),
+    "bf16-moe-2x2x2-zero1": ("text", "moe", {"parallel": {"pipeline": 2, "tensor": 2, "zero": 1}, **BF16}),
 }
 
 
@@ -76,7 +89,7 @@ def case_of(name: str) -> Case:
 
 
 def settings_of(architecture: str, change: dict[str, Any]) -> dict[str, Any]:
-    sizes = SHAPE | BLOCKS[architecture]
+    sizes = SHAPE | BLOCKS[architecture] | change.get("sizes", {})
     return {
         "architecture": architecture if architecture in PRESETS else None,
         "sizes": sizes,
@@ -150,7 +163,7 @@ def test_losses_and_norms_are_those_of_one_process(
     plan = trained(name)
     config = plan.config
     at_once = config.micro_sequences * config.parallel.data if architecture != "dense" else None
-    key = (kind, architecture, config.optimizer.gradient_clipping, at_once)
+    key = (kind, config.sizes, config.optimizer.gradient_clipping, at_once)
     if key not in references:
         references[key] = list(plain_training(config, kind, stores[kind], VOCABULARY))
     rows, expected = read_metrics(plan.metrics), references[key]
