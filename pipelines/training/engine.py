@@ -25,8 +25,8 @@ def deepspeed_config(config: TrainConfig, parameters: int) -> dict[str, Any]:
     return {
         "train_micro_batch_size_per_gpu": config.micro_sequences,
         "gradient_accumulation_steps": config.micro_batches,
-        # Where compression is on, it clips: what it hands to the optimizer is no gradient. Without ZeRO, DeepSpeed counts
-        # tied weights of a pipeline twice and forgets norms of later stages, so that the executors clip.
+        # Where compression is on, it clips: what it hands to the optimizer is no gradient. Without ZeRO, DeepSpeed
+        # counts tied weights of a pipeline twice and forgets norms of later stages, so that the executors clip.
         "gradient_clipping": config.optimizer.gradient_clipping if _deepspeed_clips(config) else 0.0,
         "bf16": {"enabled": config.precision == "bf16"},
         "zero_optimization": {

@@ -12,6 +12,7 @@ import torch
 import torch.distributed as dist
 
 from pipelines.training.batches import Batch, Sample, count_targets, fill_up, share
+from pipelines.training.compression.start import start_reduction
 from pipelines.training.config import TrainConfig
 from pipelines.training.engine import (
     deepspeed_config,
@@ -51,6 +52,8 @@ class PipelinedExecutor:
         self._router_weight = router_weight(model.config)
         self._losses = _StepLosses(self._router_weight, groups)
         self.engine: StagedEngine = _start_engine(config, model, groups, self._losses, device)
+        tied = [weight for weight, _ in self.engine.module.get_tied_weights_and_groups()]
+        self.reduction = start_reduction(config, self.engine, groups, tied)
 
     @property
     def device(self) -> torch.device:
@@ -64,7 +67,9 @@ class PipelinedExecutor:
 
     def update(self) -> float | None:
         norm: Any = None
-        if self._zero == 0:
+        if self.reduction is not None:
+            norm = self.reduction.reduce().norm
+        elif self._zero == 0:
             norm = gradient_norm(self.engine.module.parameters(), self.groups)
             clip_gradients(self.engine.module.parameters(), norm, self._clipping)
         self.engine.update()
@@ -162,7 +167,10 @@ def _start_engine(
     count = sum(parameter.numel() for parameter in module.parameters())
     optimizer = make_optimizer(config, module, device)
     with exact_positions(module):
-        return make_staged_engine(module, optimizer, deepspeed_config(config, count))
+        engine = make_staged_engine(module, optimizer, deepspeed_config(config, count))
+    if config.gradient_compression.is_on:
+        engine.pipeline_enable_backward_allreduce = False
+    return engine
 
 
 def _make_pipeline(model: PreTrainedModel, groups: Groups, losses: _StepLosses) -> PipelineModule:

@@ -77,6 +77,12 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "moe-data2-tensor2-zero3": ("text", "moe", {"parallel": {"tensor": 2, "zero": 3}}),
     "chat-moe-data2-pipeline2-zero1": ("chat", "moe", {"parallel": {"pipeline": 2, "zero": 1}}),
     "dense-pipeline2-tensor2": ("text", "dense", {"parallel": {"data": 1, "pipeline": 2, "tensor": 2}}),
+    # Signs are sent in the last step only; until then their warm-up must be what it is without.
+    "onebit-data2-pipeline2": (
+        "text",
+        "dense",
+        {"parallel": {"pipeline": 2}, "gradient_compression": {"kind": "onebit", "warmup_steps": STEPS - 1}},
+    ),
     "dense-2x2x2": ("text", "dense", {"parallel": {"pipeline": 2, "tensor": 2}}),
     "moe-2x2x2-zero1-recompute": ("text", "moe", {"parallel": {"pipeline": 2, "tensor": 2, "zero": 1}, **RECOMPUTE}),
     "bf16-moe-2x2x2-zero1": ("text", "moe", {"parallel": {"pipeline": 2, "tensor": 2, "zero": 1}, **BF16}),
@@ -99,6 +105,7 @@ def settings_of(architecture: str, change: dict[str, Any]) -> dict[str, Any]:
         "optimizer": {"learning_rate": 5e-3, "gradient_clipping": 0.5, **change.get("optimizer", {})},
         "precision": change.get("precision", "fp32"),
         "recompute": change.get("recompute", False),
+        "gradient_compression": change.get("gradient_compression", "none"),
         "checkpoint_every": 5,
     }
 
@@ -172,8 +179,10 @@ def test_losses_and_norms_are_those_of_one_process(
     assert [row.loss for row in rows] == pytest.approx([step.loss for step in expected], rel=tolerance)
     if architecture != "dense":
         assert [row.router_loss for row in rows] == pytest.approx([s.router_loss for s in expected], rel=tolerance)
-    norms = [row.gradient_norm for row in rows]
-    assert norms == pytest.approx([step.gradient_norm for step in expected], rel=10 * tolerance)
+    # Where signs are sent, the norm is an estimate.
+    known = slice(None, -1 if config.gradient_compression.is_on else None)
+    norms = [row.gradient_norm for row in rows][known]
+    assert norms == pytest.approx([step.gradient_norm for step in expected][known], rel=10 * tolerance)
 
 
 @pytest.mark.parametrize("name", MARKED)
