@@ -216,6 +216,18 @@ def serve(
         serve_until_interrupted(config, ray_address=ray_address, cpus=cpus)
 
 
+@cli.command(cls=_LazyHelp, keys=lambda: key_table(_config_class("plan")))
+@click.argument("arguments", nargs=-1, metavar="[CONFIG.yaml] [key=value ...]")
+@click.option("--json", "as_json", is_flag=True, help="Print all layouts as JSON instead of a table.")
+def plan(arguments: tuple[str, ...], as_json: bool) -> None:
+    """Say which layouts can train a network on a cluster, how quickly, and which is best."""
+    from cluster.planning import print_plan
+    from pipelines.training.planner.config import PlanConfig
+
+    config_file, overrides = split_arguments(arguments)
+    print_plan(load_config(PlanConfig, config_file, overrides), as_json=as_json)
+
+
 @cli.command(cls=_LazyHelp, keys=lambda: key_table(_config_class("demo")))
 @click.argument("arguments", nargs=-1, metavar="[CONFIG.yaml] [key=value ...]")
 @click.option("--only", metavar="STAGE", help="Run one stage on what the others left.")
@@ -232,7 +244,7 @@ def demo(arguments: tuple[str, ...], only: str | None, fresh: bool) -> None:
 
 
 @cli.command()
-@click.argument("job", type=click.Choice([*JOBS, "serve", "demo"]))
+@click.argument("job", type=click.Choice([*JOBS, "serve", "plan", "demo"]))
 def schema(job: str) -> None:
     """Print the JSON schema of a job's config."""
     click.echo(json.dumps(_config_class(job).model_json_schema(by_alias=True), ensure_ascii=False, indent=2))
@@ -245,6 +257,10 @@ def _config_class(job: str) -> type[BaseModel]:
         from serve_apps.config import ServeConfig
 
         return ServeConfig
+    if job == "plan":
+        from pipelines.training.planner.config import PlanConfig
+
+        return PlanConfig
     from cluster.demo.config import DemoConfig
 
     return DemoConfig

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from actors.networks.build import check_sizes
 from actors.networks.sizes import Architecture, Sizes, preset
 from danlu.config import JobConfig, Settings
-from danlu.errors import NotAvailableError
+from danlu.errors import ConfigError, NotAvailableError
 from pipelines.training.compression.settings import (
     Compression,
     CompressionSettings,
@@ -17,6 +17,12 @@ from pipelines.training.compression.settings import (
     resolved_compression,
 )
 from pipelines.training.layout import Batching, Layout, check_batching, check_network, check_stages
+from pipelines.training.planner.cluster import Cluster
+from pipelines.training.planner.config import ClusterSettings, preset_of
+from pipelines.training.planner.explain import nothing_fits
+from pipelines.training.planner.found import find_cluster
+from pipelines.training.planner.search import Limits, search, search_fewer
+from pipelines.training.planner.workload import Choice, Workload
 
 _DEFAULT_STEPS = 200
 
@@ -57,6 +63,14 @@ class ParallelSettings(Settings):
     zero: int = Field(
         default=0, ge=0, le=3, description="ZeRO stage: shard 1 optimizer states, 2 gradients too, 3 parameters too"
     )
+    auto: bool = Field(default=False, description="`parallel: auto` lets the planner choose all of these for `cluster`")
+
+    @model_validator(mode="after")
+    def _nothing_beside_auto(self) -> Self:
+        given = sorted(self.model_fields_set - {"auto"}) if self.auto else []
+        if given:
+            raise ValueError(f"parallel.auto is true and parallel.{given[0]} is given: the planner chooses it")
+        return self
 
 
 class OptimizerSettings(Settings):
@@ -113,6 +127,9 @@ class TrainConfig(JobConfig):
     tokens: int | None = Field(default=None, ge=1, description="token budget instead of `steps` (text only)")
     batch: BatchSettings = Field(default_factory=BatchSettings, description="data of one step")
     parallel: ParallelSettings = Field(default_factory=ParallelSettings, description="how the work is spread")
+    cluster: ClusterSettings | None = Field(
+        default=None, description="what `parallel: auto` plans for, as in `danlu plan`; null = this machine"
+    )
     precision: Literal["fp32", "bf16"] = Field(default="fp32", description="bf16 keeps fp32 master weights")
     recompute: bool = Field(
         default=False, description="recompute activations in the backward pass: less memory, more time"
@@ -131,12 +148,21 @@ class TrainConfig(JobConfig):
         default="auto", description="auto: cuda where the machine that starts the job has it"
     )
 
+    _preset_of = field_validator("cluster", mode="before")(preset_of)
+
+    @field_validator("parallel", mode="before")
+    @classmethod
+    def _automatic(cls, value: Any) -> Any:
+        return {"auto": True} if value == "auto" else value
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         _check_network(self)
+        _check_automatic(self)
         check_stages(self.layout, self.parallel.zero)
-        check_batching(self.layout, Batching(self.batch.sequences, self.batch.micro))
-        check_compression(self)
+        if not self.parallel.auto:
+            check_batching(self.layout, Batching(self.batch.sequences, self.batch.micro))
+            check_compression(self)
         _check_precision(self)
         _check_available(self)
         wanted = None if self.tokens is None else self._steps_for(self.tokens)
@@ -145,7 +171,9 @@ class TrainConfig(JobConfig):
         return self
 
     def resolved(self) -> Self:
-        """The config with architecture, sizes, steps, warm-up and micro-batch filled in."""
+        """The config with layout, architecture, sizes, steps, warm-up and micro-batch filled in."""
+        if self.parallel.auto:
+            return self.planned(self.cluster.cluster() if self.cluster else find_cluster(self.device)).resolved()
         steps = self.total_steps
         warmup = self.optimizer.warmup_steps
         optimizer = self.optimizer.model_copy(
@@ -159,6 +187,42 @@ class TrainConfig(JobConfig):
         if self.from_ is None:
             update |= {"architecture": self.fresh_architecture(), "sizes": self.fresh_sizes()}
         return self.model_copy(update=update)
+
+    def planned(self, cluster: Cluster) -> Self:
+        """The same with the planner's best layout on as many of the cluster's cards as this config can use.
+
+        Raises:
+            ConfigError: no layout fits.
+        """
+        micro, recompute = self.batch.micro, "full" if self.recompute else "none"
+        limits = Limits(micro=micro, recompute=recompute)  # type: ignore[arg-type]
+        plan = search_fewer(self.workload(), cluster, limits, lambda plan: self._spread(plan.choice) is not None)
+        spread = None if plan is None else self._spread(plan.choice)
+        if spread is None:
+            found = search(self.workload(), cluster, limits)
+            rule, fix = nothing_fits(found, cluster)
+            raise ConfigError("parallel is auto", rule=rule, fix=f"recompute=true, or {fix}")
+        return spread
+
+    def workload(self) -> Workload:
+        """What is trained, as the planner sees it."""
+        return Workload(
+            sizes=self.fresh_sizes(),
+            vocabulary=self.tokenizer.vocabulary,
+            sequences=self.batch.sequences,
+            length=self.batch.length,
+            precision=self.precision,
+        )
+
+    def _spread(self, choice: Choice) -> Self | None:
+        """The same with this choice, or None where it is refused."""
+        axes = {axis: getattr(choice, axis) for axis in ("data", "pipeline", "tensor", "expert", "zero")}
+        values = self.model_dump(by_alias=True) | {"parallel": axes, "cluster": None}
+        values["batch"] |= {"micro": choice.micro}
+        try:
+            return type(self).model_validate(values)
+        except (ValueError, NotAvailableError):
+            return None
 
     @property
     def total_steps(self) -> int:
@@ -214,8 +278,15 @@ def _check_network(config: TrainConfig) -> None:
         raise ValueError(f"batch.length is {config.batch.length}: the network's context is {sizes.context} tokens")
 
 
+def _check_automatic(config: TrainConfig) -> None:
+    if config.cluster is not None and not config.parallel.auto:
+        raise ValueError("cluster is given and parallel is not auto: only the planner needs to know the cluster")
+    if config.parallel.auto and config.from_ is not None:
+        raise ValueError("parallel is auto and from is given: the planner needs sizes; say parallel.data and so on")
+
+
 def _check_precision(config: TrainConfig) -> None:
-    if config.precision == "bf16" and config.parallel.zero == 0:
+    if config.precision == "bf16" and config.parallel.zero == 0 and not config.parallel.auto:
         # Measured: small updates are lost in bf16 weights. DeepSpeed keeps fp32 copies from stage 1 on.
         raise ValueError("precision is bf16 and parallel.zero is 0: fp32 master weights need parallel.zero=1 or more")
 

@@ -37,6 +37,7 @@ def inputs(config: TrainConfig) -> list[str]:
 
 def resources(config: TrainConfig) -> dict[str, float]:
     """One CPU per worker, and one GPU each on cuda."""
+    config = config.resolved()
     workers = float(config.layout.world)
     return {"CPU": workers, "GPU": workers} if _device(config) == "cuda" else {"CPU": workers}
 
@@ -46,6 +47,9 @@ def run(config: TrainConfig, run: RunDirectory, progress: Progress) -> Report:
     from pipelines.training.launch import remove_checkpoints, train
     from pipelines.training.reporting import build_report
 
+    if config.parallel.auto:
+        config = config.resolved()
+        progress.say(f"train: the planner chose {config.layout}, parallel.zero={config.parallel.zero}")
     config = config.resolved()
     began = time.time()
     _require_cluster(config)

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 COMMANDS = [
     *["clean", "train", "compress", "understand", "index", "evaluate", "dashboards"],
-    *["serve", "demo", "schema", "lineage", "explain", "doctor", "key", "completion"],
+    *["serve", "plan", "demo", "schema", "lineage", "explain", "doctor", "key", "completion"],
 ]
 JOB_OPTIONS = {"--dry-run", "--fresh", "--on", "--ray-address", "--cpus", "--help"}
 
@@ -42,7 +42,7 @@ def test_the_options_of_a_job_are_these(job: str) -> None:
     assert options | {"--help"} == JOB_OPTIONS
 
 
-@pytest.mark.parametrize("job", [*JOBS, "serve", "demo"])
+@pytest.mark.parametrize("job", [*JOBS, "serve", "plan", "demo"])
 def test_schema_is_json_and_strict(job: str) -> None:
     result = CliRunner().invoke(cli, ["schema", job])
     schema = json.loads(result.output)
