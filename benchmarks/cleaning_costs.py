@@ -44,7 +44,7 @@ class Costs(Progress):
         self.driver[name] = time.process_time() - began - (sum(self.work.values()) - worked)
 
     def spread(self, work: Callable[[Any], Any], items: Sequence[Any], *_: Any) -> Iterator[Any]:
-        name = type(work).__name__
+        name = type(getattr(work, "reduce", work)).__name__
         for item in items:
             began = time.process_time()
             result = work(item)

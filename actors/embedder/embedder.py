@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from danlu.errors import ConfigError, InputError
+from danlu.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,39 +15,20 @@ if TYPE_CHECKING:
 
     from actors.embedder.hashed_ngrams import HashedNgrams
 
-# The fit needs the Gram matrix of its texts: this bounds it to 32 MB and two seconds.
-FIT_TEXTS = 2000
 # More unknown tokens than this and an embedder no longer sees what it reads.
 UNKNOWN_SHARE_WARNING = 0.10
 _SAMPLE_TEXTS = 500
 
 
 def fit_embedder(texts: Sequence[str], dimensions: int = 384, seed: int = 0) -> SentenceTransformer:
-    """Fit an embedder to a corpus: hashed character 1- to 3-gram TF-IDF, truncated SVD, unit norm.
-
-    Args:
-        texts: the corpus; of more than `FIT_TEXTS` a random sample is used.
-        dimensions: at most this many, fewer for a small corpus.
-        seed: of the sample; the same texts, dimensions and seed give the same embedder.
-
-    Raises:
-        InputError: no text has a single character.
-        ConfigError: fewer than 2 dimensions.
-    """
+    """What `fit_lexical_embedder` fits, as a sentence-transformers model."""
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Normalize
 
     from actors.embedder.hashed_ngrams import HashedNgrams
-    from actors.embedder.projection import fit_projection
+    from actors.embedder.lexical import fit_lexical_embedder
 
-    if dimensions < 2:
-        raise ConfigError(f"dimensions is {dimensions}", rule="an embedding has at least 2 dimensions")
-    usable = [text for text in texts if text.strip()]
-    if not usable:
-        raise InputError("no text to fit an embedder to", rule=f"all {len(texts)} texts are empty")
-    if len(usable) > FIT_TEXTS:
-        usable = random.Random(seed).sample(usable, FIT_TEXTS)
-    module = HashedNgrams.from_projection(fit_projection(usable, dimensions - 1))
+    module = HashedNgrams.from_projection(fit_lexical_embedder(texts, dimensions, seed).projection)
     return SentenceTransformer(modules=[module, Normalize()], device="cpu")
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmarks.machine import data_folder
 from danlu.errors import InputError
-from pipelines.cleaning.union_find import components
+from pipelines.cleaning.components import components
 
 # The files among whose documents all pairs are known.
 COMPARED_FILES = tuple(f"documents_dup_part_{name}" for name in ("1_part_1", "1_part_2", "1_part_3", "2_part_1",

@@ -12,8 +12,6 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning
 
 _BLOCK = 16_384
 # How many cells each vector goes into, found among the leaves of so many tops. Of planted pairs at cosine 0.77 among
@@ -75,6 +73,9 @@ def _centres(vectors: np.ndarray, count: int, seed: int) -> np.ndarray:
     count = min(count, len(vectors))
     if not count:
         return vectors
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # equal vectors make fewer centres, which is fine
         return KMeans(count, n_init=1, max_iter=10, random_state=seed).fit(vectors).cluster_centers_

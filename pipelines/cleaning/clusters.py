@@ -8,24 +8,36 @@ on hierarchical density estimates", 2013.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
 NEIGHBOURS = 20
 _BLOCK = 1024
+_NO_PAIRS = np.zeros((0, 2), dtype=np.int64)
+# (n_pairs, 2) places -> (n_pairs,) bool
+Agree = Callable[[np.ndarray], np.ndarray]
 
 
-def near_pairs(vectors: np.ndarray, components: np.ndarray, similarity: float) -> np.ndarray:
+def near_pairs(
+    vectors: np.ndarray, components: np.ndarray, similarity: float, agree: Agree | None = None
+) -> np.ndarray:
     """Nearest neighbours with a cosine of at least `similarity`: (n_pairs, 2) places, the smaller first.
+
+    Vectors without such a neighbour are noise at the cut; to leave them out changes no group and spares the hierarchy,
+    whose cost grows with the square, most of its work.
 
     Args:
         vectors: (n, dim) float32, unit norm.
         components: (reduced, dim) orthonormal rows: the principal components that the clustering sees. A projection
             only shortens distances, so no pair is lost by it.
+        agree: tells which pairs may be duplicates for reasons other than their vectors; None for all.
     """
-    groups = candidate_groups(vectors @ components.T, similarity)
-    pairs = [group[_pairs_within(vectors[group], similarity)] for group in groups]
-    return np.concatenate([np.zeros((0, 2), dtype=np.int64), *pairs])
+    is_linked = np.zeros(len(vectors), dtype=bool)
+    is_linked[_pairs_within(vectors, similarity, agree)] = True
+    linked = np.flatnonzero(is_linked)
+    groups = candidate_groups(vectors[linked] @ components.T, similarity)
+    return np.concatenate([_NO_PAIRS, *(_pairs_of(linked[group], vectors, similarity, agree) for group in groups)])
 
 
 def candidate_groups(vectors: np.ndarray, similarity: float) -> list[np.ndarray]:
@@ -45,17 +57,28 @@ def candidate_groups(vectors: np.ndarray, similarity: float) -> list[np.ndarray]
     return [np.sort(group) for group in np.split(order, starts) if labels[group[0]] >= 0]
 
 
-def _pairs_within(vectors: np.ndarray, similarity: float) -> np.ndarray:
+def _pairs_of(places: np.ndarray, vectors: np.ndarray, similarity: float, agree: Agree | None) -> np.ndarray:
+    """`_pairs_within` of the vectors at some places."""
+    inside = None if agree is None else lambda pairs: agree(places[pairs])
+    return places[_pairs_within(vectors[places], similarity, inside)]
+
+
+def _pairs_within(vectors: np.ndarray, similarity: float, agree: Agree | None) -> np.ndarray:
     """Each vector with its nearest ones above `similarity`, at most `NEIGHBOURS`: a topic has pairs by the square."""
-    found = [np.zeros((0, 2), dtype=np.int64)]
+    found = [_NO_PAIRS]
     for start in range(0, len(vectors), _BLOCK):
         cosines = vectors[start : start + _BLOCK] @ vectors.T
         rows = np.arange(len(cosines))
         cosines[rows, start + rows] = -1  # not with itself
-        count = min(NEIGHBOURS, len(vectors) - 1)
-        nearest = np.argpartition(-cosines, count - 1, axis=1)[:, :count]
-        near = np.take_along_axis(cosines, nearest, axis=1) >= similarity
-        found.append(np.stack([np.repeat(start + rows, near.sum(axis=1)), nearest[near]], axis=1))
-    pairs = np.sort(np.concatenate(found), axis=1)
-    joined = np.unique(pairs[:, 0] * len(vectors) + pairs[:, 1])  # one number for a pair sorts ten times faster
-    return np.stack(np.divmod(joined, len(vectors)), axis=1)
+        crowded = np.flatnonzero((cosines >= similarity).sum(axis=1) > NEIGHBOURS)
+        if len(crowded):
+            farther = np.argpartition(cosines[crowded], -NEIGHBOURS, axis=1)[:, :-NEIGHBOURS]
+            cosines[crowded[:, None], farther] = -1
+        near, others = np.nonzero(cosines >= similarity)
+        found.append(np.stack([start + near, others], axis=1))
+    a, b = np.concatenate(found).T
+    joined = np.minimum(a, b) * len(vectors) + np.maximum(a, b)  # one number for a pair sorts ten times faster
+    joined.sort()
+    joined = joined[np.diff(joined, prepend=-1) > 0]
+    pairs = np.stack(np.divmod(joined, max(len(vectors), 1)), axis=1)
+    return pairs if agree is None else pairs[agree(pairs)]

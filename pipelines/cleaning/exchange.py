@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from pipelines.cleaning.spread import shuffle, spread
+from pipelines.cleaning.shuffle import shuffle
+from pipelines.cleaning.spread import spread
 
 PLACE = "place"
+_BLOCK_ROWS = 5000
 # item -> rows with an int32 column `place`
 Emit = Callable[[Any], pa.Table]
 # rows of one place, in no fixed order -> a small result
@@ -45,17 +47,38 @@ def exchange(
     emit: Emit, items: Sequence[Any], reduce: Reduce, plan: Exchange, workers: int | None = None
 ) -> Iterator[Any]:
     """`reduce` of the rows of every place, in no fixed order; places without rows are left out."""
+    work = _ReducePlaces(reduce)
     if plan.rows <= plan.most_rows:
         tables = list(spread(emit, items, workers))
-        yield from spread(reduce, split_places(pa.concat_tables(tables)) if tables else [], workers)
+        for results in spread(work, split_blocks(pa.concat_tables(tables)) if tables else [], workers):
+            yield from results
     else:
-        yield from shuffle(emit, items, PLACE, _ReducePlaces(reduce), plan.places, workers)
+        yield from shuffle(emit, items, PLACE, work, plan.places, workers)
+
+
+def split_blocks(table: pa.Table) -> list[pa.Table]:
+    """All rows of some places each, in the order of the places; about `_BLOCK_ROWS`, so that a task is worth it."""
+    parts, blocks = split_places(table), []
+    held: list[pa.Table] = []
+    for part in parts:
+        held.append(part)
+        if sum(map(len, held)) >= _BLOCK_ROWS:
+            blocks.append(pa.concat_tables(held))
+            held = []
+    return [*blocks, pa.concat_tables(held)] if held else blocks
 
 
 def split_places(table: pa.Table) -> list[pa.Table]:
-    """The rows of each place."""
-    places = pc.unique(table[PLACE]).sort().to_pylist()
-    return [table] if len(places) == 1 else [table.filter(pc.equal(table[PLACE], place)) for place in places]
+    """The rows of each place, in their order."""
+    if not len(table):
+        return []
+    places = table[PLACE].to_numpy()
+    starts = np.flatnonzero(np.diff(places, prepend=-1))
+    if len(starts) > 1:
+        order = np.argsort(places, kind="stable")
+        table, places = table.take(order), places[order]
+        starts = np.flatnonzero(np.diff(places, prepend=-1))
+    return [table.slice(a, b - a) for a, b in zip(starts, [*starts[1:], len(table)], strict=True)]
 
 
 @dataclass(frozen=True)
@@ -65,4 +88,4 @@ class _ReducePlaces:
     reduce: Reduce
 
     def __call__(self, table: pa.Table) -> list[Any]:
-        return [self.reduce(rows) for rows in split_places(table)] if len(table) else []
+        return [self.reduce(rows) for rows in split_places(table)]

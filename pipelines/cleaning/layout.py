@@ -58,7 +58,7 @@ class Layout:
 
     @property
     def embedder(self) -> str:
-        return posixpath.join(self.root, "_work", "embedder")
+        return posixpath.join(self.root, "_work", "embedder.safetensors")
 
     @property
     def domain_classifier(self) -> str:

@@ -7,6 +7,8 @@ Broder, "On the resemblance and containment of documents", 1997; banding as in L
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from pipelines.cleaning.characters import code_points
@@ -27,6 +29,9 @@ _HALF = np.uint64(32)
 _HALF_BITS = 32
 # Shingles at a time: their (SKETCH_SIZE, shingles) products stay in a processor's cache.
 _SHINGLES = 512
+# A table of so many bits has few places that a text of some hundred shingles fills by chance.
+_TABLE_BITS = 16
+_TABLE_SHIFT = np.uint64(64 - _TABLE_BITS)
 # Pairs at a time, which bounds the (pairs, SKETCH_SIZE) comparisons to 7 MB.
 _BLOCK = 8192
 
@@ -98,6 +103,27 @@ def jaccard(hashes_a: np.ndarray, hashes_b: np.ndarray) -> float:
     common = len(np.intersect1d(hashes_a, hashes_b, assume_unique=True))
     union = len(hashes_a) + len(hashes_b) - common
     return common / union if union else 0.0
+
+
+def jaccards(hashes: np.ndarray, others: Sequence[np.ndarray], least: float) -> np.ndarray:
+    """(n,) exact Jaccard similarities of a shingle set to `others`; 0 where it is below `least`.
+
+    A table of bits bounds from above what two sets have in common, so that only those near enough are intersected.
+    """
+    values = np.zeros(len(others))
+    if not len(values):
+        return values
+    has = np.zeros(1 << _TABLE_BITS, dtype=bool)
+    has[hashes >> _TABLE_SHIFT] = True
+    sizes = np.array([len(other) for other in others])
+    hits = np.concatenate([[0], np.cumsum(has[np.concatenate(others) >> _TABLE_SHIFT])])
+    ends = np.cumsum(sizes)
+    common = np.minimum(hits[ends] - hits[ends - sizes], len(hashes))
+    bounds = common / np.maximum(len(hashes) + sizes - common, 1)
+    for place in np.flatnonzero(bounds >= least).tolist():
+        value = jaccard(hashes, others[place])
+        values[place] = value if value >= least else 0.0
+    return values
 
 
 def candidate_pairs(bands: np.ndarray, sketches: np.ndarray, least: float) -> np.ndarray:

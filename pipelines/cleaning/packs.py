@@ -10,7 +10,8 @@ import numpy as np
 from pipelines.cleaning.numbers import by_shard
 from pipelines.cleaning.survivors import Removal, Similarity, Standing, choose_survivors, rank
 
-_PACK_DOCUMENTS = 2000
+# Large, since a pack's documents lie in most shards, each of which it has to read.
+_PACK_DOCUMENTS = 8000
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Pack:
 def pack_groups(
     groups: Iterable[np.ndarray], shards: Sequence[str], protected: frozenset[int] = frozenset()
 ) -> list[Pack]:
-    """Groups put together up to about 2,000 documents; `shards` are the names of all shards in their order."""
+    """Groups put together up to about 8,000 documents; `shards` are the names of all shards in their order."""
     packs: list[Pack] = []
     held: list[tuple[int, ...]] = []
     for group in groups:

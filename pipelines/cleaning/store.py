@@ -18,19 +18,30 @@ import pyarrow.parquet as pq
 _FACTS = b"danlu"
 
 
-def write_table(uri: str, table: pa.Table, **facts: Any) -> None:
+def write_table(uri: str, table: pa.Table, *, compression: str = "zstd", **facts: Any) -> None:
     """Write `table` to `uri`; `facts` (plain JSON values) travel in the file's metadata.
 
     A stopped process leaves no half-written file under that name, so a file that exists is finished.
     """
     metadata = {_FACTS: json.dumps(facts, ensure_ascii=False, sort_keys=True).encode()} if facts else None
     sink = pa.BufferOutputStream()
-    pq.write_table(table.replace_schema_metadata(metadata), sink, compression="zstd")
+    pq.write_table(table.replace_schema_metadata(metadata), sink, compression=compression)
+    write_bytes(uri, sink.getvalue().to_pybytes())
+
+
+def write_bytes(uri: str, data: bytes) -> None:
+    """Write a file whole or not at all."""
     filesystem, path = fsspec.core.url_to_fs(uri)
     filesystem.makedirs(posixpath.dirname(path), exist_ok=True)
     part = f"{path}.part"
-    filesystem.pipe_file(part, sink.getvalue().to_pybytes())
+    filesystem.pipe_file(part, data)
     filesystem.mv(part, path)
+
+
+def read_bytes(uri: str) -> bytes:
+    """The whole of a file."""
+    with fsspec.open(uri, "rb") as stream:
+        return stream.read()
 
 
 def read_table(uri: str, columns: list[str] | None = None, ids: Iterable[str] | None = None) -> pa.Table:

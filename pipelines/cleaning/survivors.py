@@ -57,14 +57,15 @@ def choose_survivors(
     """
     removals: list[Removal] = []
     rest = np.array(ranked, dtype=np.int64)
+    free = np.array([member not in protected for member in ranked], dtype=bool)
     while len(rest) > 1:
-        leader, others = int(rest[0]), rest[1:]
+        leader, others, free = int(rest[0]), rest[1:], free[1:]
         values = similarity(leader, others)
-        close = (values >= least) & ~np.isin(others, list(protected))
+        close = (values >= least) & free
         removals.extend(
             Removal(int(other), leader, float(value)) for other, value in zip(others[close], values[close], strict=True)
         )
-        rest = others[~close]
+        rest, free = others[~close], free[~close]
     return removals
 
 

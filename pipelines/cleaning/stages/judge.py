@@ -114,7 +114,7 @@ class JudgeShard:
         judged = [
             self._judge({**row, "id": renames.get(place, row["id"])}, lines, screen) for place, row in enumerate(rows)
         ]
-        facts = {
+        facts: dict[str, Any] = {
             "documents": len(rows),
             "dropped": sum("reason" in row for row in judged),
             "masked": _count_masked(judged),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pyarrow as pa
@@ -12,26 +13,18 @@ from danlu.progress import Progress
 from danlu.run_directory import RunDirectory
 from pipelines.cleaning import store
 from pipelines.cleaning.anchors import anchor_overlap, anchors
+from pipelines.cleaning.components import components
 from pipelines.cleaning.config import CleanConfig, NearConfig
 from pipelines.cleaning.exchange import PLACE, Exchange, exchange
 from pipelines.cleaning.keys import comparison_key
 from pipelines.cleaning.layout import Layout, Shard
-from pipelines.cleaning.minhash import (
-    BANDS,
-    SKETCH_SIZE,
-    candidate_pairs,
-    estimate_jaccard,
-    jaccard,
-    shingles,
-    sketch,
-)
+from pipelines.cleaning.minhash import BANDS, SKETCH_SIZE, candidate_pairs, jaccards, shingles
 from pipelines.cleaning.numbers import numbers_of
 from pipelines.cleaning.packs import Pack, pack_groups, verify
 from pipelines.cleaning.removals import dropped_rows, load_removals, save_removals
 from pipelines.cleaning.spread import spread
 from pipelines.cleaning.stages.members import read_members
 from pipelines.cleaning.survivors import Removal
-from pipelines.cleaning.union_find import components
 
 # Three standard errors of a sketch of 111 rows: below the limit by more, the exact value need not be computed.
 _SKETCH_ERROR = 0.14
@@ -126,20 +119,23 @@ class VerifyNear:
 
     def __call__(self, pack: Pack) -> list[Removal]:
         members = read_members(pack, self.layout)
-        hashes = {number: shingles(comparison_key(text)) for number, text in members.texts.items()}
-        names = {number: anchors(text) for number, text in members.texts.items()}
-        numbers = np.array(sorted(hashes), dtype=np.int64)
-        sketches = np.stack([sketch(hashes[int(number)]) for number in numbers])
+
+        @cache
+        def hashes(number: int) -> np.ndarray:
+            return shingles(comparison_key(members.texts[number]))
+
+        @cache
+        def names(number: int) -> frozenset[str]:
+            return anchors(members.texts[number])
 
         def similarity(leader: int, others: np.ndarray) -> np.ndarray:
-            places = np.searchsorted(numbers, others)
-            estimates = estimate_jaccard(sketches[np.searchsorted(numbers, leader)], sketches[places])
             values = np.zeros(len(others))
-            for place in np.flatnonzero(estimates >= self.config.similarity - _SKETCH_ERROR):
-                other = int(others[place])
-                value = jaccard(hashes[leader], hashes[other])
-                same_facts = anchor_overlap(names[leader], names[other]) >= self.config.anchors
-                values[place] = value if value >= self.config.certain or same_facts else 0.0
+            likely = np.flatnonzero(members.agreement(leader, others) >= self.config.similarity - _SKETCH_ERROR)
+            sets = [hashes(other) for other in others[likely].tolist()]
+            values[likely] = jaccards(hashes(leader), sets, self.config.similarity)
+            for place in np.flatnonzero((values > 0) & (values < self.config.certain)):
+                if anchor_overlap(names(leader), names(int(others[place]))) < self.config.anchors:
+                    values[place] = 0.0
             return values
 
         return verify(pack, members.standing, similarity, self.config.similarity)

@@ -12,10 +12,11 @@ import pyarrow as pa
 from danlu.progress import Progress
 from danlu.run_directory import RunDirectory
 from pipelines.cleaning import store
-from pipelines.cleaning.agreement import facts, same_facts
+from pipelines.cleaning.agreement import Facts, facts, same_facts
 from pipelines.cleaning.anchors import anchor_jaccard, anchors
 from pipelines.cleaning.cells import Cells, plan_cells, split_cell
-from pipelines.cleaning.clusters import near_pairs
+from pipelines.cleaning.clusters import Agree, near_pairs
+from pipelines.cleaning.components import components
 from pipelines.cleaning.config import CleanConfig, SemanticConfig
 from pipelines.cleaning.exchange import PLACE, Exchange, exchange
 from pipelines.cleaning.keys import comparison_key
@@ -25,10 +26,9 @@ from pipelines.cleaning.numbers import numbers_of, rows_of
 from pipelines.cleaning.packs import Pack, pack_groups, verify
 from pipelines.cleaning.removals import load_removals, save_removals
 from pipelines.cleaning.spread import spread
-from pipelines.cleaning.stages.members import read_members
+from pipelines.cleaning.stages.members import read_members, sketches_of
 from pipelines.cleaning.stages.vectors import read_vectors, sample_vectors
 from pipelines.cleaning.survivors import Removal
-from pipelines.cleaning.union_find import components
 
 SAMPLE_DOCUMENTS = 10_000
 # Two texts with half of their pairs of characters in common have some 5-grams in common too; two texts on one topic
@@ -75,13 +75,28 @@ def _near_pairs(
     sample = sample_vectors(shards, documents, SAMPLE_DOCUMENTS, layout, config.workers)
     if len(sample) < 2:
         return []
-    directions = principal_components(sample, semantic.dimensions)
-    cells = plan_cells(sample @ directions.T, documents, semantic.cell_documents, config.seed)
+    ((directions, cells),) = spread(PlanCells(semantic, documents, config.seed), [sample])
     emit = EmitVectors(layout, directions, cells)
     work = PairsInCell(directions, semantic, config.seed)
     items = [(place, shard.name) for place, shard in enumerate(shards)]
     plan = Exchange(len(cells), documents, config.exchange_documents)
     return list(exchange(emit, items, work, plan, config.workers))
+
+
+@dataclass(frozen=True)
+class PlanCells:
+    """Principal components and cells, from a sample of all vectors.
+
+    In a worker, which computes with one thread: sums in another order would give other cells on another machine.
+    """
+
+    config: SemanticConfig
+    documents: int
+    seed: int
+
+    def __call__(self, sample: np.ndarray) -> tuple[np.ndarray, Cells]:
+        directions = principal_components(sample, self.config.dimensions)
+        return directions, plan_cells(sample @ directions.T, self.documents, self.config.cell_documents, self.seed)
 
 
 def principal_components(sample: np.ndarray, count: int) -> np.ndarray:
@@ -106,15 +121,12 @@ class EmitVectors:
         # Once into each of its cells, of which some may be the same.
         numbered = np.arange(len(rows))[:, None] * len(self.cells) + found
         documents, targets = np.divmod(np.unique(numbered), len(self.cells))
-        sketches = np.zeros((len(rows), SKETCH_SIZE), dtype=np.uint8)
-        known = table["sketch"].is_valid().to_numpy()
-        sketches[known] = store.matrix(table["sketch"].drop_null(), "u1", SKETCH_SIZE)
         return pa.table(
             {
                 PLACE: pa.array(targets.astype(np.int32)),
                 "number": pa.array(numbers_of(place, rows)[documents]),
                 "key": table["key"].combine_chunks().take(pa.array(documents)),
-                "sketch": store.binary(sketches[documents]),
+                "sketch": store.binary(sketches_of(table["sketch"])[documents]),
                 "vector": store.binary(vectors.astype("<f2")[documents]),
             }
         )
@@ -132,17 +144,28 @@ class PairsInCell:
         table = table.take(store.order_of(table["key"]))  # an order that no file has a part in
         vectors = store.matrix(table["vector"], "<f2", self.directions.shape[1]).astype(np.float32)
         sketches = store.matrix(table["sketch"], "u1", SKETCH_SIZE)
-        pairs = pairs_in_cell(vectors, self.directions, self.config, self.seed)
-        if self.config.pairs:
-            pairs = pairs[sketch_agreement(sketches, pairs) >= _LEAST_AGREEMENT]
-        return table["number"].to_numpy()[pairs]
+        agree = _AgreeInSketches(sketches) if self.config.pairs else None
+        return table["number"].to_numpy()[pairs_in_cell(vectors, self.directions, self.config, self.seed, agree)]
 
 
-def pairs_in_cell(vectors: np.ndarray, directions: np.ndarray, config: SemanticConfig, seed: int) -> np.ndarray:
+@dataclass(frozen=True)
+class _AgreeInSketches:
+    """Whether two documents share wording at all, by their (n, SKETCH_SIZE) sketches."""
+
+    sketches: np.ndarray
+
+    def __call__(self, pairs: np.ndarray) -> np.ndarray:
+        return sketch_agreement(self.sketches, pairs) >= _LEAST_AGREEMENT
+
+
+def pairs_in_cell(
+    vectors: np.ndarray, directions: np.ndarray, config: SemanticConfig, seed: int, agree: Agree | None = None
+) -> np.ndarray:
     """(n_pairs, 2) places of near (n, dim) float32 vectors of one cell, which is split where it is too large."""
     found = [np.zeros((0, 2), dtype=np.int64)]
     for part in split_cell(vectors @ directions.T, config.cell_documents, seed):
-        found.append(part[near_pairs(vectors[part], directions, config.similarity - _HALF_ERROR)])
+        inside = None if agree is None else lambda pairs, part=part: agree(part[pairs])
+        found.append(part[near_pairs(vectors[part], directions, config.similarity - _HALF_ERROR, inside)])
     return np.concatenate(found)
 
 
@@ -158,18 +181,30 @@ class VerifySemantic:
 
     def __call__(self, pack: Pack) -> list[Removal]:
         members = read_members(pack, self.layout)
-        vectors = {number: vector for part in self._vectors(pack) for number, vector in part}
-        names = {number: anchors(text) for number, text in members.texts.items()}
-        pairs = {number: shingles(comparison_key(text), 2) for number, text in members.texts.items()}
-        stated = cache(lambda number: facts(members.texts[number]))
+        vectors = self._vectors(pack)
+
+        @cache
+        def names(number: int) -> frozenset[str]:
+            return anchors(members.texts[number])
+
+        @cache
+        def pairs(number: int) -> np.ndarray:
+            return shingles(comparison_key(members.texts[number]), 2)
+
+        @cache
+        def stated(number: int) -> Facts:
+            return facts(members.texts[number])
 
         def similarity(leader: int, others: np.ndarray) -> np.ndarray:
-            values = np.stack([vectors[int(other)] for other in others]) @ vectors[leader]
+            places = np.searchsorted(members.numbers, others)
+            values = vectors[places] @ vectors[np.searchsorted(members.numbers, leader)]
+            if self.config.pairs:  # most others of a large group were never a candidate beside this leader
+                values[members.agreement(leader, others) < _LEAST_AGREEMENT] = 0.0
             for place in np.flatnonzero(values >= self.config.similarity):
                 other = int(others[place])
                 if (
-                    anchor_jaccard(names[leader], names[other]) < self.config.anchors
-                    or jaccard(pairs[leader], pairs[other]) < self.config.pairs
+                    anchor_jaccard(names(leader), names(other)) < self.config.anchors
+                    or jaccard(pairs(leader), pairs(other)) < self.config.pairs
                     or not same_facts(stated(leader), stated(other))
                 ):
                     values[place] = 0.0
@@ -177,9 +212,10 @@ class VerifySemantic:
 
         return verify(pack, members.standing, similarity, self.config.similarity)
 
-    def _vectors(self, pack: Pack) -> list[list[tuple[int, np.ndarray]]]:
+    def _vectors(self, pack: Pack) -> np.ndarray:
+        """(n, dim) vectors of the pack's documents, in the order of their numbers."""
         found = []
         for shard, numbers in pack.places.items():
             rows, vectors = read_vectors(self.layout, shard)
-            found.append(list(zip(numbers.tolist(), vectors[np.searchsorted(rows, rows_of(numbers))], strict=True)))
-        return found
+            found.append(vectors[np.searchsorted(rows, rows_of(numbers))])
+        return np.concatenate(found)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from actors.embedder.lexical import LexicalEmbedder, fit_lexical_embedder
 from danlu.progress import Progress
 from danlu.run_directory import RunDirectory
 from pipelines.cleaning import store
@@ -57,13 +56,23 @@ def embed(
     embedding = _prepare(items, documents, config, run, progress)
     if run.done("embed") is not None:
         return embedding
-    actors = min(cluster_workers(config.workers), 1 + documents // _ACTOR_DOCUMENTS)
     with progress.stage("embed", documents, "documents") as stage:
-        gpus = _gpus_for_each(config.embedder, actors)
-        for embedded in spread_actors(EmbedShard, (layout, embedding, config.embedder, gpus > 0), items, actors, gpus):
+        for embedded in _embed_shards(items, documents, embedding, config, layout):
             stage.advance(embedded)
     run.mark_done("embed")
     return embedding
+
+
+def _embed_shards(
+    items: Sequence[tuple[str, np.ndarray]], documents: int, embedding: Embedding, config: CleanConfig, layout: Layout
+) -> Iterator[int]:
+    if embedding.fitted:
+        embedder = LexicalEmbedder.from_bytes(store.read_bytes(layout.embedder))
+        return spread(EmbedShard(layout, embedding, embedder.encode), items, config.workers)
+    actors = min(cluster_workers(config.workers), 1 + documents // _ACTOR_DOCUMENTS)
+    gpus = _gpus_for_each(config.embedder, actors)
+    arguments = (layout, embedding, config.embedder, gpus > 0)
+    return spread_actors(ModelEmbedShard, arguments, items, actors, gpus)
 
 
 def read_vectors(layout: Layout, shard: str) -> tuple[np.ndarray, np.ndarray]:
@@ -127,41 +136,52 @@ class FitEmbedder:
     seed: int
 
     def __call__(self, texts: list[str]) -> float:
-        from actors.embedder import fit_embedder, unknown_token_share
-
-        model = fit_embedder(texts, self.config.dimensions, self.seed)
-        with tempfile.TemporaryDirectory() as folder:
-            model.save(str(Path(folder, "model")), create_model_card=False)
-            store.put_folder(Path(folder, "model"), self.layout.embedder)
-        return unknown_token_share(model, texts)
+        keys = [comparison_key(text) for text in texts]
+        embedder = fit_lexical_embedder(keys, self.config.dimensions, self.seed)
+        store.write_bytes(self.layout.embedder, embedder.to_bytes())
+        return embedder.unknown_share(keys)
 
 
+@dataclass(frozen=True)
 class EmbedShard:
-    """Actor: holds an embedder and writes the vectors of shards."""
+    """Writes the vectors of a shard; how many there are.
+
+    encode: prepared texts to (n, dim) float32 of unit norm.
+    """
+
+    layout: Layout
+    embedding: Embedding
+    encode: Callable[[list[str]], np.ndarray]
+
+    def __call__(self, item: tuple[str, np.ndarray]) -> int:
+        shard, dropped = item
+        uri = self.layout.vectors(shard)
+        facts = store.read_facts(uri)
+        if facts is None:
+            rows = left_rows(self.layout, shard, dropped)
+            texts = store.read_rows(self.layout.texts(shard), "text", rows)
+            vectors = self.encode(self.embedding.prepare(texts))
+            column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel(), pa.float32()), vectors.shape[1])
+            facts = {"documents": len(rows)}
+            table = pa.table({"row": pa.array(rows, pa.int32()), "vector": column})
+            store.write_table(uri, table, compression="none", **facts)  # floats of vectors hardly shrink
+        documents: int = facts["documents"]
+        return documents
+
+
+class ModelEmbedShard:
+    """Actor: the same with a sentence-transformers model, which it holds."""
 
     def __init__(self, layout: Layout, embedding: Embedding, config: EmbedderConfig, on_gpu: bool) -> None:
         from actors.embedder import Embedder
 
-        self._layout, self._embedding = layout, embedding
         with store.local_folder(embedding.model) as folder:
             device = config.device or ("cuda" if on_gpu else "cpu")
-            self._embedder = Embedder(folder, device, batch_size=config.batch_size)
+            embedder = Embedder(folder, device, batch_size=config.batch_size)
+        self._embed = EmbedShard(layout, embedding, embedder.encode)
 
     def __call__(self, item: tuple[str, np.ndarray]) -> int:
-        shard, dropped = item
-        uri = self._layout.vectors(shard)
-        facts = store.read_facts(uri)
-        if facts is None:
-            rows = left_rows(self._layout, shard, dropped)
-            texts = store.read_rows(self._layout.texts(shard), "text", rows)
-            vectors = self._embedder({"text": self._embedding.prepare(texts)})["embedding"]
-            column = pa.FixedSizeListArray.from_arrays(
-                pa.array(vectors.ravel(), pa.float32()), self._embedder.dimensions
-            )
-            facts = {"documents": len(rows)}
-            store.write_table(uri, pa.table({"row": pa.array(rows, pa.int32()), "vector": column}), **facts)
-        documents: int = facts["documents"]
-        return documents
+        return self._embed(item)
 
 
 def left_rows(layout: Layout, shard: str, dropped: np.ndarray) -> np.ndarray:
@@ -193,7 +213,7 @@ def _prepare(
     else:
         with progress.stage("fit embedder", len(texts), "documents") as stage:
             fit = FitEmbedder(layout, config.embedder, config.seed)
-            (unknown,) = spread(fit, [[comparison_key(text) for text in texts]])
+            (unknown,) = spread(fit, [texts])
             stage.update(len(texts))
         embedding = Embedding(layout.embedder, unknown, fitted=True)
     run.mark_done("embedder", **vars(embedding))

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
+
+from hypothesis import given
+from hypothesis import strategies as st
+
 from pipelines.cleaning.anchors import anchor_jaccard, anchor_overlap, anchors
 
 
@@ -27,3 +32,9 @@ def test_a_part_overlaps_fully_but_has_less_in_common() -> None:
 def test_texts_without_anchors_agree() -> None:
     assert anchor_jaccard(frozenset(), frozenset()) == anchor_overlap(frozenset(), frozenset({"7"})) == 1
     assert anchor_jaccard(frozenset(), frozenset({"7"})) == 0
+
+
+@given(st.text(st.sampled_from("中１2a.B：:/-，。（①²Ⅷ㎡…\u0301%％ “ａ"), max_size=30))
+def test_what_is_left_out_before_the_folding_takes_nothing_away(text: str) -> None:
+    """Chinese and its punctuation only part anchors; a full stop in the place of one does the same."""
+    assert anchors(text) == anchors(unicodedata.normalize("NFKC", text))

@@ -14,6 +14,7 @@ from pipelines.cleaning.minhash import (
     candidate_pairs,
     estimate_jaccard,
     jaccard,
+    jaccards,
     shingles,
     shorten,
     sketch,
@@ -92,3 +93,14 @@ def test_bands_that_are_looked_at_in_parts_find_the_same_pairs() -> None:
     parts = [candidate_pairs(np.where(keys % 3 == part, keys, 0), sketches, 0.3) for part in range(3)]
     found = np.unique(np.concatenate(parts), axis=0)
     assert found.tolist() == candidate_pairs(keys, sketches, 0.3).tolist()
+
+
+@given(st.lists(st.sets(st.integers(0, 40), max_size=30), max_size=6), st.sets(st.integers(0, 40), max_size=30))
+def test_similarities_to_many_are_exact_from_the_least_on(others: list[set[int]], own: set[int]) -> None:
+    def hashed(numbers: set[int]) -> np.ndarray:
+        return np.sort(np.array(list(numbers), dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+
+    sets = [hashed(other) for other in others]
+    exact = np.array([jaccard(hashed(own), other) for other in sets])
+    found = jaccards(hashed(own), sets, 0.4)
+    assert found.tolist() == np.where(exact >= 0.4, exact, 0.0).tolist()

@@ -14,8 +14,8 @@ from danlu.config import load_config
 from danlu.progress import Progress
 from danlu.run_directory import RunDirectory
 from pipelines.cleaning import job
+from pipelines.cleaning.components import components
 from pipelines.cleaning.config import CleanConfig
-from pipelines.cleaning.union_find import components
 
 pytestmark = [pytest.mark.realdata, pytest.mark.usefixtures("ray_local")]
 FILES = ("documents_dup_part_1_part_1", "documents_dup_part_1_part_2")

@@ -42,3 +42,9 @@ def test_a_folder_is_put_and_fetched(tmp_path: Path) -> None:
         assert Path(folder, "sub", "weights").read_bytes() == b"123"
     with store.local_folder(str(tmp_path)) as folder:
         assert folder == str(tmp_path)
+
+
+def test_bytes_come_back_as_they_were_written() -> None:
+    store.write_bytes("memory://bucket/deep/file", b"some")
+    store.write_bytes("memory://bucket/deep/file", b"other")
+    assert store.read_bytes("memory://bucket/deep/file") == b"other"
