@@ -59,7 +59,9 @@ class ParallelSettings(Settings):
     data: int = Field(default=1, ge=1, description="replicas of the network, which share each batch")
     pipeline: int = Field(default=1, ge=1, description="stages that share the layers; ZeRO 0 or 1")
     tensor: int = Field(default=1, ge=1, description="workers that share each layer; divides heads and widths")
-    expert: int = Field(default=1, ge=1, description="replicas that share the experts; only 1 in this version")
+    expert: int = Field(
+        default=1, ge=1, description="replicas that share out each layer's experts (moe); divides `data`"
+    )
     zero: int = Field(
         default=0, ge=0, le=3, description="ZeRO stage: shard 1 optimizer states, 2 gradients too, 3 parameters too"
     )
@@ -164,7 +166,6 @@ class TrainConfig(JobConfig):
             check_batching(self.layout, Batching(self.batch.sequences, self.batch.micro))
             check_compression(self)
         _check_precision(self)
-        _check_available(self)
         wanted = None if self.tokens is None else self._steps_for(self.tokens)
         if wanted is not None and self.steps not in (None, wanted):
             raise ValueError(f"steps is {self.steps} and tokens is {self.tokens} (= {wanted} steps): give one of them")
@@ -289,12 +290,3 @@ def _check_precision(config: TrainConfig) -> None:
     if config.precision == "bf16" and config.parallel.zero == 0 and not config.parallel.auto:
         # Measured: small updates are lost in bf16 weights. DeepSpeed keeps fp32 copies from stage 1 on.
         raise ValueError("precision is bf16 and parallel.zero is 0: fp32 master weights need parallel.zero=1 or more")
-
-
-def _check_available(config: TrainConfig) -> None:
-    if config.parallel.expert != 1:
-        raise NotAvailableError(
-            f"parallel.expert is {config.parallel.expert}",
-            rule="this version keeps all experts of a layer on each replica",
-            fix="parallel.tensor cuts each expert, and parallel.zero=3 shards them",
-        )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pipelines.training.config import TrainConfig
 from pipelines.training.groups import Groups
 from pipelines.training.precision import exact_positions
+from pipelines.training.shards import expert_group_name
 
 if TYPE_CHECKING:
     import torch
@@ -107,12 +108,19 @@ def prepare_deepspeed() -> None:
 
 
 def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Matrices decay towards zero; norms, which are vectors, do not."""
+    """Matrices decay towards zero; norms, which are vectors, do not. Experts that are spread stand by themselves."""
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    return [
-        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+    common = [parameter for parameter in parameters if expert_group_name(parameter) is None]
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in common if p.ndim >= 2], "weight_decay": weight_decay},
+        {"params": [p for p in common if p.ndim < 2], "weight_decay": 0.0},
     ]
+    spread = [parameter for parameter in parameters if expert_group_name(parameter) is not None]
+    if spread:
+        # DeepSpeed looks for these two keys to shard them among the workers that have the same experts.
+        mark = {"moe": True, "name": expert_group_name(spread[0])}
+        groups.append({"params": spread, "weight_decay": weight_decay, **mark})
+    return groups
 
 
 def _fetch_experts_together(model: PreTrainedModel) -> None:

@@ -21,6 +21,7 @@ class Groups:
         data: workers with the same weights, who share out the sequences.
         tensor: workers with the other parts of the same layers.
         model: all workers of one whole network, over stages and tensor parts.
+        expert: workers that together have all experts of a layer.
     """
 
     layout: Layout
@@ -28,6 +29,7 @@ class Groups:
     data: ProcessGroup
     tensor: ProcessGroup
     model: ProcessGroup
+    expert: ProcessGroup
 
     @property
     def at(self) -> Coordinates:
@@ -81,6 +83,7 @@ def make_groups(layout: Layout) -> Groups:
         data=_mine(layout.data_groups(), rank),
         tensor=_mine(layout.tensor_groups(), rank),
         model=_mine(layout.model_groups(), rank),
+        expert=_mine(layout.expert_groups(), rank),
     )
 
 

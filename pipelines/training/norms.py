@@ -9,7 +9,7 @@ import torch
 import torch.distributed as dist
 
 from pipelines.training.groups import Groups
-from pipelines.training.shards import shard_of
+from pipelines.training.shards import expert_group_name, shard_of
 
 if TYPE_CHECKING:
     from torch.nn import Parameter
@@ -20,15 +20,17 @@ def gradient_norm(parameters: Iterable[Parameter], groups: Groups) -> torch.Tens
 
     The gradients are already the same on all replicas.
     """
-    squares = [
-        torch.linalg.vector_norm(parameter.grad.float()) ** 2
-        for parameter in parameters
-        if parameter.grad is not None and _is_counted(parameter, groups)
-    ]
-    if groups.layout.pipeline * groups.layout.tensor == 1:
-        return torch.stack(squares).sum().sqrt() if squares else None
-    total = torch.stack(squares).sum() if squares else torch.zeros(())
-    dist.all_reduce(total, group=groups.model)
+    counted = [p for p in parameters if p.grad is not None and _is_counted(p, groups)]
+    layout = groups.layout
+    if not counted and layout.pipeline * layout.tensor * layout.expert == 1:
+        return None
+    total = _squares([p for p in counted if expert_group_name(p) is None])
+    if layout.expert > 1:
+        experts = _squares([p for p in counted if expert_group_name(p) is not None])
+        dist.all_reduce(experts, group=groups.expert)
+        total = total + experts
+    if layout.pipeline * layout.tensor > 1:
+        dist.all_reduce(total, group=groups.model)
     return total.sqrt()
 
 
@@ -37,6 +39,12 @@ def clip_gradients(parameters: Iterable[Parameter], norm: torch.Tensor | None, m
     if norm is None or not most:
         return
     torch.nn.utils.clip_grads_with_norm_(list(parameters), most, norm)
+
+
+def _squares(parameters: list[Parameter]) -> torch.Tensor:
+    """Of all elements of the gradients, summed."""
+    norms = [torch.linalg.vector_norm(p.grad.float()) for p in parameters if p.grad is not None]
+    return torch.stack(norms).square().sum() if norms else torch.zeros(())
 
 
 def _is_counted(parameter: Parameter, groups: Groups) -> bool:

@@ -70,3 +70,8 @@ def sharded_parameters(network: Module) -> Iterable[tuple[Shard, Parameter]]:
     """The parameters of a built network, each with its Shard; a tied one comes once."""
     for parameter in network.parameters():
         yield shard_of(parameter), parameter
+
+
+def expert_group_name(parameter: torch.nn.Parameter) -> str | None:
+    """What DeepSpeed calls the workers that share out this parameter's experts; None where every replica has it."""
+    return getattr(parameter, "group_name", None)

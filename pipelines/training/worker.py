@@ -70,6 +70,7 @@ def _asked_to_stop(plan: TrainingPlan) -> bool:
 
 def make_executor(plan: TrainingPlan) -> Executor:
     """This worker's part of the network, ready to train; the process group is up."""
+    from pipelines.training.expert_parallel import spread_experts
     from pipelines.training.groups import make_groups
     from pipelines.training.network import make_network
     from pipelines.training.shards import mark_whole
@@ -80,6 +81,7 @@ def make_executor(plan: TrainingPlan) -> Executor:
     model = make_network(config, plan.checkpoint, plan.vocabulary)
     mark_whole(model)
     share_layers(model, groups)
+    spread_experts(model, groups)
     if config.layout.pipeline > 1:
         from pipelines.training.pipelined import PipelinedExecutor
 

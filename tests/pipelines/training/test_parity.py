@@ -53,6 +53,17 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "bf16-dense-zero1": ("text", "dense", {"parallel": {"zero": 1}, "precision": "bf16"}),
     "bf16-moe-zero3": ("text", "moe", {"parallel": {"zero": 3}, "precision": "bf16"}),
     **{
+        name: (kind, "moe", {"parallel": {"data": data, "expert": 2, "zero": zero}, **more})
+        for name, kind, data, zero, more in [
+            ("moe-expert2-zero0", "text", 2, 0, {}),
+            ("moe-expert2-zero2", "text", 2, 2, {}),
+            ("chat-moe-expert2-zero1-recompute", "chat", 2, 1, RECOMPUTE),
+            ("bf16-moe-expert2-zero1", "text", 2, 1, BF16),
+            ("moe-data4-expert2-zero0", "text", 4, 0, {}),
+            ("moe-data4-expert2-zero1", "text", 4, 1, {}),
+        ]
+    },
+    **{
         name: (kind, architecture, {"parallel": {"data": 1, "tensor": 2, "zero": zero}, **more})
         for name, kind, architecture, zero, more in [
             ("dense-tensor2", "text", "dense", 0, {}),
