@@ -122,6 +122,11 @@ class OneBitReduction:
         self.last = Reduced(norm, sent, ring_bytes(whole, self._wire.workers))
         return self.last
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether there was no step yet, and no state to go on from."""
+        return self._done.steps == 0
+
     def state(self) -> dict[str, torch.Tensor]:
         """All that is kept from step to step, as tensors whose shapes never change."""
         state = {
