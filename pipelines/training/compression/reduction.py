@@ -81,7 +81,7 @@ class _Kept:
 class OneBitReduction:
     """Takes the place of the all-reduce between a backward pass and the optimizer's step.
 
-    Keeps four float32 numbers per parameter on each worker. Its state is a worker's own: where the workers change, it
+    Keeps three float32 numbers per weight on each worker. Its state is a worker's own: where the workers change, it
     starts anew with a warm-up.
 
     Args:
