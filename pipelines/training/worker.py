@@ -35,7 +35,11 @@ def train_worker(settings: dict[str, Any]) -> Outcome:
     resumed = session.resume()
     if resumed.position is None:
         return Outcome("damaged", 0, "; ".join(resumed.notes))
-    _note_attempt(plan, resumed.position.step, resumed.notes, loop.rank)
+    notes = list(resumed.notes)
+    reduction = loop.executor.reduction
+    if resumed.position.step and reduction is not None and reduction.is_fresh:
+        notes.append("gradient compression warms up again: what it had not sent yet belongs to the layout before")
+    _note_attempt(plan, resumed.position.step, notes, loop.rank)
     if loop.rank == 0:
         rewind_metrics(plan.metrics, resumed.position.step)
     outcome = loop.run(resumed.position)
@@ -113,16 +117,19 @@ def make_loop(plan: TrainingPlan, save: Callable[[Executor, Position], None]) ->
 def open_session(plan: TrainingPlan, executor: Executor) -> CheckpointSession:
     """This worker's checkpoints, before its first step."""
     from pipelines.training.checkpoints.engine_state import EngineState
-    from pipelines.training.checkpoints.extras import RandomState
+    from pipelines.training.checkpoints.extras import Extra, RandomState
     from pipelines.training.checkpoints.session import CheckpointSession, gather_objects
 
     config = plan.config
+    extras: dict[str, Extra] = {"random": RandomState()}
+    if executor.reduction is not None:
+        extras["compression"] = executor.reduction
     return CheckpointSession(
         folder=plan.checkpoints,
         rank=executor.groups.rank,
         layout=f"{config.layout}, parallel.zero={config.parallel.zero}",
         state=EngineState(executor.engine.optimizer, executor.parameters()),
-        extras={"random": RandomState()},
+        extras=extras,
         gather=gather_objects,
     )
 

@@ -81,7 +81,7 @@ class _Kept:
 class OneBitReduction:
     """Takes the place of the all-reduce between a backward pass and the optimizer's step.
 
-    Keeps four float32 numbers per parameter on each worker. Its state is a worker's own: where the workers change, it
+    Keeps three float32 numbers per weight on each worker. Its state is a worker's own: where the workers change, it
     starts anew with a warm-up.
 
     Args:
@@ -121,6 +121,11 @@ class OneBitReduction:
         sent = Traffic(after.payload - before.payload, after.dense - before.dense)
         self.last = Reduced(norm, sent, ring_bytes(whole, self._wire.workers))
         return self.last
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether there was no step yet, and no state to go on from."""
+        return self._done.steps == 0
 
     def state(self) -> dict[str, torch.Tensor]:
         """All that is kept from step to step, as tensors whose shapes never change."""

@@ -22,7 +22,7 @@ class CompressionSettings(Settings):
     """How gradients are sent between replicas. `gradient_compression: onebit` is short for `{kind: onebit}`."""
 
     kind: Literal["none", "onebit"] = Field(
-        default="none", description="onebit: signs with error feedback, a 32nd of the bytes; four more floats a weight"
+        default="none", description="onebit: signs with error feedback, a 32nd of the bytes; three more floats a weight"
     )
     warmup_steps: int | None = Field(
         default=None, ge=1, description="steps with whole gradients at first; null = 15% of the steps"

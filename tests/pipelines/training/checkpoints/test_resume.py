@@ -23,6 +23,10 @@ EXPERTS = {"experts": 4, "experts_per_token": 2, "expert_intermediate": 32}
 LAYOUTS: dict[str, tuple[int, dict[str, Any]]] = {
     "alone": (1, {"parallel": {"data": 1, "zero": 0}}),
     **{f"zero{stage}": (2, {"parallel": {"data": 2, "zero": stage}}) for stage in range(4)},
+    "onebit-zero0": (
+        2,
+        {"parallel": {"data": 2}, "gradient_compression": {"kind": "onebit", "warmup_steps": 3, "refresh_every": 4}},
+    ),
     **{f"four-zero{stage}": (4, {"parallel": {"data": 4, "zero": stage}}) for stage in (1, 3)},
     "moe-zero1": (2, {"architecture": "moe", "parallel": {"data": 2, "zero": 1}}),
     "moe-four-zero3": (4, {"architecture": "moe", "parallel": {"data": 4, "zero": 3}}),
@@ -34,7 +38,7 @@ LAYOUTS: dict[str, tuple[int, dict[str, Any]]] = {
     "data2-pipeline2": (4, {"parallel": {"data": 2, "pipeline": 2, "zero": 1}}),
     "moe-tensor2": (2, {"architecture": "moe", "parallel": {"data": 1, "tensor": 2, "zero": 3}}),
 }
-SAVED = ["zero0", "zero1", "zero2", "zero3", "moe-zero1", "bf16-zero1", "bf16-zero2", "bf16-zero3"]
+SAVED = ["zero0", "onebit-zero0", "zero1", "zero2", "zero3", "moe-zero1", "bf16-zero1", "bf16-zero2", "bf16-zero3"]
 SAVED += ["tensor2", "pipeline2"]
 MOVED = [
     ("zero0", "zero3"),

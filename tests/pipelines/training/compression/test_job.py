@@ -1,0 +1,31 @@
+"""`danlu train gradient_compression=onebit`, with real Ray Train workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from danlu.report import Report
+from pipelines.training.metrics import read_metrics
+
+pytestmark = pytest.mark.usefixtures("ray_local")
+
+
+def test_a_run_reports_what_its_gradients_cost(
+    train: Callable[..., Report], small: dict[str, Any], text_file: Path, tmp_path: Path
+) -> None:
+    compression = {"kind": "onebit", "warmup_steps": 5, "refresh_every": 10}
+    values = {"input": str(text_file), "output": str(tmp_path / "run"), "steps": 30, "parallel": {"data": 2}}
+    report = train(small | values | {"gradient_compression": compression})
+    assert report.held, report.checks
+    rows = read_metrics(tmp_path / "run" / "metrics.jsonl")
+    payloads = [row.gradient_payload_bytes for row in rows]
+    assert payloads[:5] == [0] * 5 and len(set(payloads[5:])) == 1
+    figures = report.figures
+    assert 1 / 32 < figures["gradient_payload_ratio"] < 1 / 31
+    # Whole gradients at 5 of 30 steps, signs at 25, and whole squares at 3 of these.
+    expected = 8 / 30 + 25 / 30 * figures["gradient_payload_ratio"]
+    assert figures["gradient_traffic_ratio"] == pytest.approx(expected, rel=0.01)
