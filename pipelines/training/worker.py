@@ -111,16 +111,19 @@ def make_loop(plan: TrainingPlan, save: Callable[[Executor, Position], None]) ->
 def open_session(plan: TrainingPlan, executor: Executor) -> CheckpointSession:
     """This worker's checkpoints, before its first step."""
     from pipelines.training.checkpoints.engine_state import EngineState
-    from pipelines.training.checkpoints.extras import RandomState
+    from pipelines.training.checkpoints.extras import Extra, RandomState
     from pipelines.training.checkpoints.session import CheckpointSession, gather_objects
 
     config = plan.config
+    extras: dict[str, Extra] = {"random": RandomState()}
+    if executor.reduction is not None:
+        extras["gradient_compression"] = executor.reduction
     return CheckpointSession(
         folder=plan.checkpoints,
         rank=executor.groups.rank,
         layout=f"{config.layout}, parallel.zero={config.parallel.zero}",
         state=EngineState(executor.engine.optimizer, executor.parameters()),
-        extras={"random": RandomState()},
+        extras=extras,
         gather=gather_objects,
     )
 

@@ -33,6 +33,8 @@ LAYOUTS: dict[str, tuple[int, dict[str, Any]]] = {
     "pipeline": (2, {"parallel": {"pipeline": 2}}),
     "four-pipeline-zero1": (4, {"parallel": {"data": 2, "pipeline": 2, "zero": 1}}),
     "four-pipeline-tensor": (4, {"parallel": {"pipeline": 2, "tensor": 2}}),
+    # Three steps send whole gradients, so that the checkpoint at step 5 holds errors of signs.
+    "onebit": (2, {"parallel": {"data": 2}, "gradient_compression": {"kind": "onebit", "warmup_steps": 3}}),
     "moe-zero1": (2, {"architecture": "moe", "parallel": {"data": 2, "zero": 1}}),
     "moe-tensor": (2, {"architecture": "moe", "parallel": {"tensor": 2}}),
     "moe-four-zero3": (4, {"architecture": "moe", "parallel": {"data": 4, "zero": 3}}),

@@ -74,7 +74,10 @@ def test_another_layout_is_said_and_keeps_the_fresh_state_of_its_worker(tmp_path
     first.train(5)
     first.session.close()
     second = Worker(tmp_path, layout="one big worker")
-    assert second.resumed.notes == ["the checkpoint of one worker goes on with one big worker"]
+    assert second.resumed.notes == [
+        "the checkpoint of one worker goes on with one big worker",
+        "memory begins anew, since its state fits the former layout only",
+    ]
     assert second.memory.value.tolist() == [0.0] * 3
     assert torch.equal(second.network[0].weight, first.network[0].weight)
 
