@@ -31,9 +31,16 @@ class Attempt:
     @property
     def told(self) -> list[str]:
         """For people: what was lost, and the notes."""
-        since = f"the checkpoint at step {self.step}" if self.step else "the start: there was no checkpoint yet"
-        lost = f"lost {self.lost_steps} steps ({duration(self.lost_seconds)}) since {since}"
-        return [*self.notes, *([lost] if self.lost_steps else [])]
+        notes = list(self.notes)
+        if self.lost_steps:
+            amount = f"lost {self.lost_steps} step{'s' * (self.lost_steps > 1)} ({duration(self.lost_seconds)})"
+            since = (
+                f" since the checkpoint at step {self.step}"
+                if self.step
+                else ", all there were: no checkpoint was whole yet"
+            )
+            notes.append(amount + since)
+        return notes
 
 
 def append_attempt(file: Path, attempt: Attempt) -> None:

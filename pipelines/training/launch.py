@@ -10,6 +10,7 @@ from danlu.errors import DanluError, RunError
 from danlu.progress import Progress
 from pipelines.training.attempts import Attempt, read_attempts
 from pipelines.training.metrics import latest_metrics
+from pipelines.training.places import PlaceWatch
 from pipelines.training.plan import TrainingPlan
 from pipelines.training.worker import train_worker
 
@@ -71,14 +72,13 @@ def _trainer(plan: TrainingPlan) -> TorchTrainer:
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
 
-    resources = {"CPU": 1.0, "GPU": 1.0} if plan.device == "cuda" else {"CPU": 1.0}
     loop: Any = train_worker  # typed as returning nothing, while Ray Train hands on what it returns
     return TorchTrainer(
         loop,
         train_loop_config={"plan": plan},
         torch_config=TorchConfig(backend="nccl" if plan.device == "cuda" else "gloo"),
         scaling_config=ScalingConfig(
-            num_workers=plan.config.layout.world, use_gpu=plan.device == "cuda", resources_per_worker=resources
+            num_workers=plan.config.layout.world, use_gpu=plan.device == "cuda", resources_per_worker=_per_worker(plan)
         ),
         run_config=RunConfig(
             # Ray Train starts the workers again; where they go on is for our own checkpoints to say.
@@ -87,6 +87,10 @@ def _trainer(plan: TrainingPlan) -> TorchTrainer:
             failure_config=FailureConfig(max_failures=_RESTARTS),
         ),
     )
+
+
+def _per_worker(plan: TrainingPlan) -> dict[str, float]:
+    return {"CPU": 1.0, "GPU": 1.0} if plan.device == "cuda" else {"CPU": 1.0}
 
 
 def _watch_start(fit: _Fit, plan: TrainingPlan, progress: Progress) -> None:
@@ -98,11 +102,14 @@ def _watch_start(fit: _Fit, plan: TrainingPlan, progress: Progress) -> None:
 
 
 def _watch_steps(fit: _Fit, plan: TrainingPlan, progress: Progress) -> None:
+    import ray
+
     attempts = read_attempts(plan.attempts)
     base = attempts[-1].step if attempts else 0
     if base:
         _say(progress, f"continues from step {base}", attempts[-1])
     steps = plan.config.total_steps
+    places = PlaceWatch(plan.config.layout.world, _per_worker(plan), ray.cluster_resources)
     with progress.stage("train", steps - base, "steps") as stage:
         while not fit.ended.is_set():
             fit.ended.wait(_LOOK_EVERY_S)
@@ -114,6 +121,8 @@ def _watch_steps(fit: _Fit, plan: TrainingPlan, progress: Progress) -> None:
             for attempt in restarted:
                 _say(progress, f"a worker was lost; all continue from step {attempt.step}", attempt)
             attempts += restarted
+            if changed := places.look():
+                progress.say(f"train: {changed}")
 
 
 def _say(progress: Progress, what: str, attempt: Attempt) -> None:

@@ -123,7 +123,7 @@ def open_session(plan: TrainingPlan, executor: Executor) -> CheckpointSession:
     config = plan.config
     extras: dict[str, Extra] = {"random": RandomState()}
     if executor.reduction is not None:
-        extras["compression"] = executor.reduction
+        extras["gradient_compression"] = executor.reduction
     return CheckpointSession(
         folder=plan.checkpoints,
         rank=executor.groups.rank,

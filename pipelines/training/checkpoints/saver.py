@@ -83,8 +83,9 @@ class CheckpointSaver:
     @property
     def failure(self) -> str:
         """Why this worker can't write, or nothing. Does not wait."""
-        if not self._failure and self._written is not None and self._written.done():
-            self._wait(self._written)
+        for future in (self._written, self._published):
+            if future is not None and future.done():
+                self._wait(future)
         return self._failure
 
     def finish_writing(self) -> str:

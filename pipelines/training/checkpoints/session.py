@@ -104,7 +104,9 @@ class CheckpointSession:
     def _told_of(self, checkpoint: Checkpoint) -> list[str]:
         if self._same_layout(checkpoint):
             return []
-        return [f"the checkpoint of {checkpoint.manifest.layout} goes on with {self._layout}"]
+        notes = [f"the checkpoint of {checkpoint.manifest.layout} goes on with {self._layout}"]
+        fresh = sorted(name for name in self._extras if name != "random")
+        return notes + [f"{name} begins anew, since its state fits the former layout only" for name in fresh]
 
     def _set_aside(self, damaged: list[Path]) -> None:
         # Only now: while none could be read, the next try shall find them all again.
