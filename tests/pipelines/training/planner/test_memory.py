@@ -8,6 +8,7 @@ import pytest
 from hypothesis import assume, given
 
 from actors.networks.parameters import count_parameters
+from actors.networks.sizes import preset
 from danlu.config import validate
 from pipelines.training.config import TrainConfig
 from pipelines.training.engine import deepspeed_config
@@ -56,6 +57,14 @@ def test_each_zero_stage_needs_less_of_a_large_network(precision: str, data: int
 def test_one_card_holds_every_parameter(workload: Workload) -> None:
     whole = count_parameters(workload.sizes, workload.vocabulary).total
     assert sum(stage_parameters(workload, Choice(), 0)) == whole
+
+
+def test_a_mix_of_blocks_is_held_too() -> None:
+    sparse = preset("sparse", "tiny")
+    mixed = sparse.model_copy(update={"layers": 4, "blocks": ["dense", "sparse"]})
+    workload = Workload(mixed, 4096, 8, 256)
+    assert sum(stage_parameters(workload, Choice(), 0)) == pytest.approx(workload.parameters)
+    assert memory_of(workload, Choice(micro=8)).total != memory_of(replace(workload, sizes=sparse), Choice()).total
 
 
 @pytest.mark.parametrize("tied", [True, False])
