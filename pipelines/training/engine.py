@@ -92,10 +92,11 @@ def prepare_deepspeed() -> None:
 def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Matrices decay towards zero; norms, which are vectors, do not."""
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    return [
+    groups = [
         {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": weight_decay},
         {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
     ]
+    return [group for group in groups if group["params"]]  # adapters are matrices, and ZeRO wants no empty group
 
 
 def _fetch_experts_together(model: PreTrainedModel) -> None:
