@@ -104,7 +104,7 @@ class TrainConfig(JobConfig):
 
     # Neither the data of a step nor the update from it depends on these, rounding apart.
     changeable: ClassVar[frozenset[str]] = frozenset(
-        {"parallel", "batch.micro", "recompute", "checkpoint_every", "device", "on_spike", "tensorboard"}
+        {"parallel", "batch.micro", "recompute", "offload", "checkpoint_every", "device", "on_spike", "tensorboard"}
     )
 
     input: str | list[str] | dict[str, str | list[str]] = Field(
@@ -136,6 +136,10 @@ class TrainConfig(JobConfig):
     precision: Literal["fp32", "bf16"] = Field(default="fp32", description="bf16 keeps fp32 master weights")
     recompute: bool = Field(
         default=False, description="recompute activations in the backward pass: less memory, more time"
+    )
+    offload: Literal["none", "optimizer"] = Field(
+        default="none",
+        description="optimizer: its states lie and are stepped in host memory (cuda with parallel.zero >= 1): slower",
     )
     gradient_compression: Literal["none"] = Field(default="none", description="only none in this version")
     optimizer: OptimizerSettings = Field(default_factory=OptimizerSettings, description="AdamW and its schedule")
@@ -180,6 +184,7 @@ class TrainConfig(JobConfig):
         _check_mixture(self)
         _check_network(self)
         _check_lora(self)
+        _check_offload(self)
         check_stages(self.layout, self.parallel.zero)
         check_batching(self.layout, Batching(self.batch.sequences, self.batch.micro))
         _check_precision(self)
@@ -287,6 +292,15 @@ def _check_lora(config: TrainConfig) -> None:
                 f"lora is given and parallel.{axis} is {getattr(config.parallel, axis)}: adapters are trained with "
                 "data parallelism and ZeRO (parallel.zero=3 shards the network too)"
             )
+
+
+def _check_offload(config: TrainConfig) -> None:
+    if config.offload == "none":
+        return
+    if config.parallel.zero == 0:
+        raise ValueError("offload is 'optimizer' and parallel.zero is 0: ZeRO does it, from parallel.zero=1 on")
+    if config.device == "cpu":
+        raise ValueError("offload is 'optimizer' and device is 'cpu': the optimizer is in host memory already")
 
 
 def _check_precision(config: TrainConfig) -> None:

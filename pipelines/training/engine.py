@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 _BUCKET_ELEMENTS = 500_000_000  # DeepSpeed's own default
+_LEAST_BUCKET_ELEMENTS = 1 << 18
 
 
 def deepspeed_config(config: TrainConfig, parameters: int) -> dict[str, Any]:
     """DeepSpeed's settings for a network of `parameters` parameters. Everything that changes results is explicit."""
-    # A bucket is allocated whole; one larger than the network is memory for nothing.
-    bucket = min(_BUCKET_ELEMENTS, parameters)
+    # A bucket is allocated whole: as large as a small network's gradients, it would undo what sharding saves.
+    bucket = min(_BUCKET_ELEMENTS, max(parameters // 16, _LEAST_BUCKET_ELEMENTS))
     return {
         "train_micro_batch_size_per_gpu": config.micro_sequences,
         "gradient_accumulation_steps": config.micro_batches,
@@ -30,12 +31,19 @@ def deepspeed_config(config: TrainConfig, parameters: int) -> dict[str, Any]:
             "stage": config.parallel.zero,
             "reduce_bucket_size": bucket,
             "allgather_bucket_size": bucket,
+            **_offloading(config),
         },
         # torch's AdamW on every device: DeepSpeed's own must be compiled on the spot.
         "zero_allow_untested_optimizer": True,
         "zero_force_ds_cpu_optimizer": False,
         "steps_per_print": sys.maxsize,
     }
+
+
+def _offloading(config: TrainConfig) -> dict[str, Any]:
+    if config.offload == "none":
+        return {}
+    return {"offload_optimizer": {"device": "cpu", "pin_memory": True}}
 
 
 def start_engine(
@@ -113,7 +121,9 @@ def _optimizer(config: TrainConfig, model: PreTrainedModel, device: str) -> torc
 
     settings = config.optimizer
     groups = parameter_groups(model, settings.weight_decay)
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.95), fused=device == "cuda")
+    return torch.optim.AdamW(
+        groups, lr=settings.learning_rate, betas=(0.9, 0.95), fused=device == "cuda" and config.offload == "none"
+    )
 
 
 def _use_plain_collectives() -> None:
