@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -17,12 +18,14 @@ from pipelines.training.compression.settings import (
     resolved_compression,
 )
 from pipelines.training.layout import Batching, Layout, check_batching, check_network, check_stages
+from pipelines.training.mixture import OTHERS, whole_parts
 from pipelines.training.planner.cluster import Cluster
 from pipelines.training.planner.config import ClusterSettings, preset_of
 from pipelines.training.planner.explain import nothing_fits
 from pipelines.training.planner.found import find_cluster
 from pipelines.training.planner.search import Limits, search, search_fewer
 from pipelines.training.planner.workload import Choice, Workload
+from pipelines.training.spikes import OnSpike
 
 _DEFAULT_STEPS = 200
 
@@ -98,6 +101,22 @@ class TokenizerSettings(Settings):
     vocabulary: int = Field(default=4096, ge=300, le=1_000_000, description="most tokens that the tokenizer may have")
 
 
+class LoraSettings(Settings):
+    """Adapters of low rank beside the linear layers of `from`, which itself is not changed."""
+
+    rank: int = Field(default=16, ge=1, description="width of the adapters; more can learn more")
+    alpha: int | None = Field(default=None, ge=1, description="adapters count alpha / rank; null = twice the rank")
+    dropout: Number = Field(default=0.0, ge=0, lt=1, description="share of an adapter's inputs dropped in training")
+    targets: list[str] | None = Field(
+        default=None, min_length=1, description="names of layers; null = those of attention and feed-forward networks"
+    )
+
+    @property
+    def scaled_alpha(self) -> int:
+        """`alpha`, or its default."""
+        return 2 * self.rank if self.alpha is None else self.alpha
+
+
 class TrainConfig(JobConfig):
     """Train a language model on clean text, or fine-tune one on conversations.
 
@@ -107,10 +126,16 @@ class TrainConfig(JobConfig):
 
     # Neither the data of a step nor the update from it depends on these, rounding apart.
     changeable: ClassVar[frozenset[str]] = frozenset(
-        {"parallel", "batch.micro", "recompute", "checkpoint_every", "device"}
+        {"parallel", "batch.micro", "recompute", "offload", "checkpoint_every", "device", "on_spike", "tensorboard"}
     )
 
-    input: str | list[str] = Field(description="a cleaning run, or parquet/jsonl files, folders or globs")
+    input: str | list[str] | dict[str, str | list[str]] = Field(
+        description="a cleaning run, or parquet/jsonl files, folders or globs; {name: ...} names them for `mixture`"
+    )
+    mixture: dict[str, Number] | None = Field(
+        default=None,
+        description="weight of each domain (column `domain`) or named input, '*' for all others; null = as the data is",
+    )
     architecture: Architecture | None = Field(
         default=None,
         description="dense (Qwen3), moe (Qwen3-MoE) or sparse (slices of the feed-forward layers, chosen per token); "
@@ -122,6 +147,9 @@ class TrainConfig(JobConfig):
         default=None,
         alias="from",
         description="start at this checkpoint: a training run, a folder, or a Hugging Face name",
+    )
+    lora: LoraSettings | None = Field(
+        default=None, description="train adapters of low rank instead of all weights of `from`; {} takes the defaults"
     )
     steps: int | None = Field(
         default=None, ge=1, description=f"optimizer steps; null = {_DEFAULT_STEPS}, or as `tokens` says"
@@ -139,8 +167,18 @@ class TrainConfig(JobConfig):
     gradient_compression: Compression = Field(
         default_factory=CompressionSettings, description="none, onebit, or a block: how replicas send gradients"
     )
+    offload: Literal["none", "optimizer"] = Field(
+        default="none",
+        description="optimizer: its states lie and are stepped in host memory (cuda with parallel.zero >= 1): slower",
+    )
     optimizer: OptimizerSettings = Field(default_factory=OptimizerSettings, description="AdamW and its schedule")
     tokenizer: TokenizerSettings = Field(default_factory=TokenizerSettings, description="the tokenizer to train")
+    on_spike: OnSpike = Field(
+        default="skip",
+        description="a loss far above the last ones, or no number: skip the step (5 in a row at most), stop, or ignore "
+        "(no number stops all the same)",
+    )
+    tensorboard: bool = Field(default=True, description="write event files into `tensorboard/` of the run")
     checkpoint_every: int = Field(default=100, ge=1, description="steps between checkpoints (and validations)")
     validation_share: Number = Field(
         default=0.01, ge=0, le=0.5, description="share of documents held out, chosen by content"
@@ -159,8 +197,11 @@ class TrainConfig(JobConfig):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        _check_mixture(self)
         _check_network(self)
         _check_automatic(self)
+        _check_lora(self)
+        _check_offload(self)
         check_stages(self.layout, self.parallel.zero)
         if not self.parallel.auto:
             check_batching(self.layout, Batching(self.batch.sequences, self.batch.micro))
@@ -248,6 +289,11 @@ class TrainConfig(JobConfig):
         """Forward passes per replica and step."""
         return self.batch.sequences // (self.parallel.data * self.micro_sequences)
 
+    @property
+    def mixture_parts(self) -> list[int]:
+        """A whole number for each group of the mixture, in its order; [1] without one."""
+        return [1] if self.mixture is None else whole_parts(list(self.mixture.values()))
+
     def _steps_for(self, tokens: int) -> int:
         per_step = self.batch.sequences * self.batch.length
         return -(-tokens // per_step)
@@ -284,6 +330,47 @@ def _check_automatic(config: TrainConfig) -> None:
         raise ValueError("cluster is given and parallel is not auto: only the planner needs to know the cluster")
     if config.parallel.auto and config.from_ is not None:
         raise ValueError("parallel is auto and from is given: the planner needs sizes; say parallel.data and so on")
+
+
+def _check_mixture(config: TrainConfig) -> None:
+    mixture = config.mixture
+    if mixture is None:
+        if isinstance(config.input, dict):
+            raise ValueError("input has names and there is no mixture: give mixture={name: weight, ...}, or a list")
+        return
+    for key, weight in mixture.items():
+        if not 0 <= weight < math.inf:
+            raise ValueError(f"mixture.{key} is {weight}: weights are 0 or more")
+    whole_parts(list(mixture.values()))
+    if isinstance(config.input, dict):
+        unknown = [key for key in mixture if key not in config.input and key != OTHERS]
+        if unknown:
+            raise ValueError(f"mixture.{unknown[0]} names no input: they are {', '.join(config.input)}")
+        missing = [name for name in config.input if name not in mixture]
+        if missing and OTHERS not in mixture:
+            raise ValueError(f"input.{missing[0]} has no weight: add it to the mixture, or '*' for all others")
+
+
+def _check_lora(config: TrainConfig) -> None:
+    if config.lora is None:
+        return
+    if config.from_ is None:
+        raise ValueError("lora is given and from is not: adapters belong to a trained checkpoint, named in `from`")
+    for axis in ("pipeline", "tensor", "expert"):
+        if getattr(config.parallel, axis) > 1:
+            raise ValueError(
+                f"lora is given and parallel.{axis} is {getattr(config.parallel, axis)}: adapters are trained with "
+                "data parallelism and ZeRO (parallel.zero=3 shards the network too)"
+            )
+
+
+def _check_offload(config: TrainConfig) -> None:
+    if config.offload == "none":
+        return
+    if config.parallel.zero == 0:
+        raise ValueError("offload is 'optimizer' and parallel.zero is 0: ZeRO does it, from parallel.zero=1 on")
+    if config.device == "cpu":
+        raise ValueError("offload is 'optimizer' and device is 'cpu': the optimizer is in host memory already")
 
 
 def _check_precision(config: TrainConfig) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from typing import TYPE_CHECKING, Any
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from danlu.errors import DanluError, RunError
 from danlu.progress import Progress
 from pipelines.training.attempts import Attempt, read_attempts
-from pipelines.training.metrics import latest_metrics
+from pipelines.training.metrics import latest_metrics, read_metrics
 from pipelines.training.places import PlaceWatch
-from pipelines.training.plan import TrainingPlan
+from pipelines.training.plan import Device, Outcome, TrainingPlan
+from pipelines.training.shortage import out_of_memory, read_shortage
 from pipelines.training.worker import train_worker
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ def train(plan: TrainingPlan, progress: Progress) -> None:
     """
     plan.stop_request.parent.mkdir(parents=True, exist_ok=True)
     plan.stop_request.unlink(missing_ok=True)
+    plan.shortage.unlink(missing_ok=True)
     # Ray Train's controller looks after its workers every 2 s, which would be lost at each start and end.
     os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.5")
     fit = _Fit(plan)
@@ -73,6 +76,9 @@ def _trainer(plan: TrainingPlan) -> TorchTrainer:
     from ray.train.torch import TorchConfig, TorchTrainer
 
     loop: Any = train_worker  # typed as returning nothing, while Ray Train hands on what it returns
+    variables = worker_environment(plan.device)
+    # Ray's types know the first version's settings alone.
+    environment: dict[str, Any] = {"worker_runtime_env": {"env_vars": variables}} if variables else {}
     return TorchTrainer(
         loop,
         train_loop_config={"plan": plan},
@@ -85,12 +91,25 @@ def _trainer(plan: TrainingPlan) -> TorchTrainer:
             storage_path=str(plan.launcher.parent),
             name=plan.launcher.name,
             failure_config=FailureConfig(max_failures=_RESTARTS),
+            **environment,
         ),
     )
 
 
 def _per_worker(plan: TrainingPlan) -> dict[str, float]:
     return {"CPU": 1.0, "GPU": 1.0} if plan.device == "cuda" else {"CPU": 1.0}
+
+
+def worker_environment(device: Device) -> dict[str, str]:
+    """What must be set before torch is imported; what the user has set stays as it is.
+
+    On cuda the allocator keeps segments that grow, so that memory freed by one step's shapes serves the next one's:
+    with ZeRO and conversations of different lengths, fixed segments leave gaps.
+    """
+    names = ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF")  # torch reads the older one too
+    if device == "cpu" or any(name in os.environ for name in names):
+        return {}
+    return {names[0]: "expandable_segments:True"}
 
 
 def _watch_start(fit: _Fit, plan: TrainingPlan, progress: Progress) -> None:
@@ -110,6 +129,7 @@ def _watch_steps(fit: _Fit, plan: TrainingPlan, progress: Progress) -> None:
         _say(progress, f"continues from step {base}", attempts[-1])
     steps = plan.config.total_steps
     places = PlaceWatch(plan.config.layout.world, _per_worker(plan), ray.cluster_resources)
+    steps, told = plan.config.total_steps, base
     with progress.stage("train", steps - base, "steps") as stage:
         while not fit.ended.is_set():
             fit.ended.wait(_LOOK_EVERY_S)
@@ -117,12 +137,22 @@ def _watch_steps(fit: _Fit, plan: TrainingPlan, progress: Progress) -> None:
             if row is not None and row.step > base:
                 speed = f"{row.tokens_per_s:,.0f} tokens/s"
                 stage.update(row.step - base, note=f"step {row.step}/{steps}, loss {row.loss:.3f}, {speed}")
+            told = _say_skipped(progress, plan, told)
             restarted = read_attempts(plan.attempts)[len(attempts) :]
             for attempt in restarted:
                 _say(progress, f"a worker was lost; all continue from step {attempt.step}", attempt)
             attempts += restarted
             if changed := places.look():
                 progress.say(f"train: {changed}")
+
+
+def _say_skipped(progress: Progress, plan: TrainingPlan, told: int) -> int:
+    """Tell of steps after `told` that were left out; returns the last one told of."""
+    for row in read_metrics(plan.skipped):
+        if row.step > told:
+            progress.say(f"train: step {row.step} is left out: {row.skipped}")
+            told = row.step
+    return told
 
 
 def _say(progress: Progress, what: str, attempt: Attempt) -> None:
@@ -144,21 +174,45 @@ def _judge(fit: _Fit, plan: TrainingPlan) -> None:
     if fit.outcome.reason == "damaged":
         rule, fix = fit.outcome.detail, f"bring back the files in {plan.checkpoints}, or begin anew with --fresh"
         raise RunError("no checkpoint of this run can be read", rule=rule, fix=fix)
-    if fit.outcome.reason == "not_finite":
-        raise RunError(
-            f"training stopped at step {fit.outcome.step}",
-            rule=f"{fit.outcome.detail}; the learning rate peaks at {plan.config.optimizer.learning_rate:g}",
-            fix="choose another output with a lower optimizer.learning_rate or a longer optimizer.warmup_steps",
-        )
+    if fit.outcome.reason == "out_of_memory":
+        raise _shortage_of(plan) or RunError("training ran out of memory")
+    if fit.outcome.reason in ("not_finite", "spike"):
+        raise _stopped_by_loss(fit.outcome, plan)
+
+
+def _stopped_by_loss(outcome: Outcome, plan: TrainingPlan) -> RunError:
+    """One bad batch can be left out; a network that has gone astray needs gentler steps."""
+    gentler = "choose another output with a lower optimizer.learning_rate or a longer optimizer.warmup_steps"
+    once = plan.config.on_spike == "stop" or (plan.config.on_spike == "ignore" and outcome.reason == "not_finite")
+    leave_out = "the same command with on_spike=skip goes on from the last checkpoint and leaves such steps out; or "
+    return RunError(
+        f"training stopped at step {outcome.step}",
+        rule=f"{outcome.detail}; the learning rate peaks at {plan.config.optimizer.learning_rate:g}",
+        fix=f"{leave_out}{gentler}" if once and "norm" not in outcome.detail else gentler,
+    )
+
+
+def _shortage_of(plan: TrainingPlan) -> RunError | None:
+    """What a worker kept of the end of its memory."""
+    if not plan.shortage.exists():
+        return None
+    facts = json.loads(plan.shortage.read_text(encoding="utf-8"))
+    shortage = read_shortage(facts["message"], facts["free_host_bytes"])
+    assert shortage is not None  # the worker has read it too
+    return out_of_memory(shortage, f"worker {facts['worker']}", plan.config, plan.device, plan.vocabulary)
 
 
 def _explained(error: Exception, plan: TrainingPlan) -> Exception:
     """The first worker's error in one message."""
+    if (known := _shortage_of(plan)) is not None:
+        return known
     failures = getattr(error, "worker_failures", {})
     for rank, failure in sorted(failures.items()):
         cause = getattr(failure, "cause", None) or failure
         if isinstance(cause, DanluError):
             return cause
+        if (shortage := read_shortage(str(failure))) is not None:
+            return out_of_memory(shortage, f"the machine of worker {rank}", plan.config, plan.device, plan.vocabulary)
         lines = [line for line in str(failure).splitlines() if line.strip()] or [type(failure).__name__]
         return RunError(
             f"training failed on worker {rank} of {plan.config.layout.world}, after {_RESTARTS} restarts",

@@ -11,6 +11,7 @@ from pipelines.training.metrics import METRICS_FILE
 from pipelines.training.sources import Kind
 
 Device = Literal["cpu", "cuda"]
+Reason = Literal["finished", "interrupted", "not_finite", "spike", "not_saved", "damaged", "out_of_memory"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,16 @@ class TrainingPlan:
         return Path(self.folder, METRICS_FILE)
 
     @property
+    def skipped(self) -> Path:
+        """The lines of `metrics` that tell of steps which were not learnt from."""
+        return Path(self.folder, "_state", "skipped.jsonl")
+
+    @property
+    def tensorboard(self) -> Path:
+        """Event files, for `tensorboard --logdir`."""
+        return Path(self.folder, "tensorboard")
+
+    @property
     def attempts(self) -> Path:
         """One line per start of the workers."""
         return Path(self.folder, "_state", "attempts.jsonl")
@@ -66,6 +77,11 @@ class TrainingPlan:
         return Path(self.folder, "_state", "stop")
 
     @property
+    def shortage(self) -> Path:
+        """What a worker said when its memory ran out: trying again would end alike."""
+        return Path(self.folder, "_state", "out_of_memory.txt")
+
+    @property
     def probe(self) -> Path:
         """Some tokens and the trained network's logits for them."""
         return Path(self.folder, "_state", "probe.npz")
@@ -75,15 +91,20 @@ class TrainingPlan:
         """The finished checkpoint in Hugging Face form."""
         return Path(self.folder, "checkpoint")
 
+    @property
+    def adapter(self) -> Path:
+        """The adapters alone in peft's form, where they were trained; `result` has them merged in."""
+        return Path(self.folder, "adapter")
+
 
 @dataclass(frozen=True)
 class Outcome:
     """How training ended after `step` steps.
 
-    `not_finite` says which number was not, `not_saved` why a checkpoint could not be written, and `damaged` what is
-    wrong with the checkpoints when none can be read.
+    `not_finite` says which number was not, `spike` which loss was too high, `not_saved` why a checkpoint could not be
+    written, `damaged` what is wrong with the checkpoints when none can be read, and `out_of_memory` the error's text.
     """
 
-    reason: Literal["finished", "interrupted", "not_finite", "not_saved", "damaged"]
+    reason: Reason
     step: int
     detail: str = ""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.training.attempts import Attempt, append_attempt
 from pipelines.training.plan import Outcome, TrainingPlan
+from pipelines.training.shortage import read_shortage
+from pipelines.training.spikes import WINDOW
 
 if TYPE_CHECKING:
     from pipelines.training.checkpoints import Position
@@ -24,10 +28,21 @@ def train_worker(settings: dict[str, Any]) -> Outcome:
     """Train this worker's part of `settings["plan"]`, from the latest checkpoint on, and export the result."""
     plan: TrainingPlan = settings["plan"]
     _prepare_process(plan)
-    if _asked_to_stop(plan):
+    if _any_worker_sees(plan, plan.stop_request):
         return Outcome("interrupted", 0)
+    if _any_worker_sees(plan, plan.shortage):
+        return Outcome("out_of_memory", 0)
+    try:
+        return _train(plan)
+    except Exception as error:
+        _note_shortage(plan, error)
+        raise
+
+
+def _train(plan: TrainingPlan) -> Outcome:
     from pipelines.training.export import export_checkpoint
     from pipelines.training.metrics import rewind_metrics
+    from pipelines.training.watching import close_sinks, open_sinks
 
     loop = make_loop(plan, lambda _executor, position: session.save(position))
     session = open_session(plan, loop.executor)
@@ -42,7 +57,11 @@ def train_worker(settings: dict[str, Any]) -> Outcome:
     _note_attempt(plan, resumed.position.step, notes, loop.rank)
     if loop.rank == 0:
         rewind_metrics(plan.metrics, resumed.position.step)
+        rewind_metrics(plan.skipped, resumed.position.step)
+        loop.sinks = open_sinks(plan, resumed.position.step)
+    _recall(loop)
     outcome = loop.run(resumed.position)
+    close_sinks(loop.sinks)
     if outcome.reason == "finished":
         export_checkpoint(loop.executor, plan, loop.samples.step(0)[-1].inputs)
     failure = session.close()
@@ -62,13 +81,24 @@ def _prepare_process(plan: TrainingPlan) -> None:
     torch.set_num_threads(max(1, cores // get_context().get_local_world_size()))
 
 
-def _asked_to_stop(plan: TrainingPlan) -> bool:
-    """Whether any worker sees a request to stop: all must agree, or one would wait for the others."""
+def _note_shortage(plan: TrainingPlan, error: Exception) -> None:
+    """Keep what is known of an error about memory for the others and for the driver."""
+    import psutil
+    import torch.distributed as dist
+
+    message = f"{type(error).__name__}: {error}"
+    if read_shortage(message) is not None:
+        facts = {"worker": dist.get_rank(), "message": message, "free_host_bytes": psutil.virtual_memory().available}
+        plan.shortage.write_text(json.dumps(facts), encoding="utf-8")
+
+
+def _any_worker_sees(plan: TrainingPlan, file: Path) -> bool:
+    """Whether a file exists: all must agree, or one worker would wait for the others."""
     import torch
 
     from pipelines.training.losses import sum_over_workers
 
-    seen = torch.tensor([float(plan.stop_request.exists())], device=plan.device)
+    seen = torch.tensor([float(file.exists())], device=plan.device)
     return sum_over_workers(seen).item() > 0
 
 
@@ -101,16 +131,18 @@ def make_loop(plan: TrainingPlan, save: Callable[[Executor, Position], None]) ->
     from pipelines.training.loop import TrainingLoop
     from pipelines.training.token_store import TokenStore
 
-    config = plan.config
+    config, store = plan.config, TokenStore(plan.tokens / "train")
     sequences, length = config.batch.sequences, config.batch.length
+    parts = config.mixture_parts
     executor = make_executor(plan)
     at_most = _VALIDATION_BATCHES * sequences
     return TrainingLoop(
         plan=plan,
         executor=executor,
-        samples=open_samples(TokenStore(plan.tokens / "train"), plan.kind, sequences, length, config.seed),
-        validation=validation_samples(TokenStore(plan.tokens / "validation"), plan.kind, length, at_most),
+        samples=open_samples(store, plan.kind, sequences, length, config.seed, parts),
+        validation=validation_samples(TokenStore(plan.tokens / "validation"), plan.kind, length, at_most, parts),
         save=partial(save, executor),
+        origin=store.origin,
     )
 
 
@@ -132,6 +164,18 @@ def open_session(plan: TrainingPlan, executor: Executor) -> CheckpointSession:
         extras=extras,
         gather=gather_objects,
     )
+
+
+def _recall(loop: TrainingLoop) -> None:
+    """After a restart, spikes are told by the same losses as without it. Worker 0 reads them for all."""
+    from pipelines.training.checkpoints.session import gather_objects
+    from pipelines.training.metrics import read_metrics
+
+    rows = read_metrics(loop.plan.metrics) if loop.rank == 0 else []
+    taken = [row.loss for row in rows if row.skipped is None]
+    skipped = next((n for n, row in enumerate(reversed(rows)) if row.skipped is None), len(rows))
+    losses, count = gather_objects((taken[-WINDOW:], skipped))[0]
+    loop.watch.recall(losses, count)
 
 
 def _note_attempt(plan: TrainingPlan, step: int, notes: list[str], rank: int) -> None:
