@@ -1,8 +1,8 @@
 """One of several gloo workers: trains a few steps of each case and counts the bytes that one step holds and sends.
 
 Run as `python -m benchmarks.training.counted_steps CASES RANK WORKERS`; worker 0 prints one JSON line per case.
-Memory is what torch's CPU allocator hands out, every allocation and release of it: no other memory of the process, so
-that two runs agree to the byte. Traffic is the tensors given to torch.distributed.
+Memory is that of tensors: those held when a step begins, and every allocation and release of torch's CPU allocator from
+then on. Traffic is the tensors given to torch.distributed.
 """
 
 from __future__ import annotations
@@ -58,12 +58,14 @@ def count_case(folder: Path, case: dict[str, Any], rank: int, workers: int) -> d
     traffic: Counter[str] = Counter()
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled, _Sent(traffic):
         loop = make_loop(plan, save=lambda *_: None)
-        loop.samples = _Marked(loop.samples, traffic)
+        marked = _Marked(loop.samples, traffic)
+        loop.samples = marked
         loop.run(Position())
         _mark(_STEPS)
     results = profiled.profiler
     assert results is not None and results.kineto_results is not None
-    static, peak = _memory_of_step(results.kineto_results.events(), _STEPS - 1)
+    static = marked.held_bytes
+    peak = static + _rise_of_step(results.kineto_results.events(), _STEPS - 1)
     with suppress(AttributeError):
         loop.executor.engine.destroy()
     del loop
@@ -93,20 +95,38 @@ def _mark(step: int) -> None:
 
 
 class _Marked:
-    """Samples that note the start of each step in the profile, and count the traffic of the last one alone."""
+    """Samples that note the start of each step in the profile, and count the traffic of the last one alone.
+
+    Attributes:
+        held_bytes: of all tensors when the latest step began.
+    """
 
     def __init__(self, samples: Any, traffic: Counter[str]) -> None:
         self._samples = samples
         self._traffic = traffic
+        self.held_bytes = 0
 
     def step(self, step: int) -> Any:
         _mark(step)
         self._traffic.clear()
+        self.held_bytes = _held_bytes()
         return self._samples.step(step)
 
 
-def _memory_of_step(events: Iterable[Any], step: int) -> tuple[int, int]:
-    """(bytes held when `step` starts, most bytes held until the next mark)."""
+def _held_bytes() -> int:
+    """Of all tensors that Python knows, each storage once.
+
+    The profile can't tell this: what gloo's threads release goes unseen there.
+    """
+    import torch
+
+    tensors = [one for one in gc.get_objects() if issubclass(type(one), torch.Tensor)]
+    storages = [tensor.untyped_storage() for tensor in tensors]
+    return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
+
+
+def _rise_of_step(events: Iterable[Any], step: int) -> int:
+    """Most bytes that are held between the marks of `step` and of the next, beyond those at its start."""
     marks: dict[str, int] = {}
     changes: list[tuple[int, int]] = []
     for event in events:
@@ -115,14 +135,12 @@ def _memory_of_step(events: Iterable[Any], step: int) -> tuple[int, int]:
         elif event.name().startswith(_MARK):
             marks[event.name()] = event.start_ns()
     begin, end = marks[f"{_MARK}{step}"], marks[f"{_MARK}{step + 1}"]
-    held = static = peak = 0
+    held = most = 0
     for at, change in sorted(changes):
-        held += change
-        if at < begin:
-            static = peak = held
-        elif at < end:
-            peak = max(peak, held)
-    return static, peak
+        if begin <= at < end:
+            held += change
+            most = max(most, held)
+    return most
 
 
 def _Sent(traffic: Counter[str]) -> Any:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
-from benchmarks.training.counted_steps import _memory_of_step
+from benchmarks.training.counted_steps import _held_bytes, _rise_of_step
 from benchmarks.training.planner import fit, predicted, report
 from benchmarks.training.planner_measured import all_cases, count_all, planned
 from pipelines.training.planner.anchors import RUNS
@@ -37,7 +38,14 @@ def test_memory_of_a_step_is_counted_between_its_marks() -> None:
         Event("danlu step 3", 8),
         Event("[memory]", 9, 1000),
     ]
-    assert _memory_of_step(events, 2) == (100, 140)
+    assert _rise_of_step(events, 2) == 40
+
+
+def test_a_storage_is_counted_once() -> None:
+    before = _held_bytes()
+    whole = torch.zeros(1000, dtype=torch.float32)
+    half = whole[:500]
+    assert _held_bytes() - before == 4000 and len(half) == 500
 
 
 def test_every_published_run_is_in_the_report() -> None:
