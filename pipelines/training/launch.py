@@ -127,7 +127,6 @@ def _watch_steps(fit: _Fit, plan: TrainingPlan, progress: Progress) -> None:
     base = attempts[-1].step if attempts else 0
     if base:
         _say(progress, f"continues from step {base}", attempts[-1])
-    steps = plan.config.total_steps
     places = PlaceWatch(plan.config.layout.world, _per_worker(plan), ray.cluster_resources)
     steps, told = plan.config.total_steps, base
     with progress.stage("train", steps - base, "steps") as stage:
