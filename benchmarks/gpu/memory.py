@@ -33,11 +33,12 @@ class Saving:
     expandable: bool = False
 
 
+_ALL = {"parallel": {"zero": 1}, "recompute": True, "offload": "optimizer"}
 SAVINGS = (
     Saving("none", {"parallel": {"zero": 1}}),
+    Saving("recompute, offload, growing segments", _ALL, expandable=True),
     Saving("recompute", {"parallel": {"zero": 1}, "recompute": True}),
-    Saving("recompute, offload", {"parallel": {"zero": 1}, "recompute": True, "offload": "optimizer"}),
-    Saving("recompute, offload, pooling", {"parallel": {"zero": 1}, "recompute": True, "offload": "optimizer"}, True),
+    Saving("recompute, offload", _ALL),
 )
 
 
