@@ -73,7 +73,7 @@ def start_engine(
             model=model,
             optimizer=make_optimizer(config, model, device),
             config=deepspeed_config(config, count),
-            mpu=None if groups.layout.tensor == 1 else groups,
+            mpu=groups,  # also for data parallelism alone: DeepSpeed remembers that of an earlier engine
             dist_init_required=False,
         )
     if config.gradient_compression.is_on:
