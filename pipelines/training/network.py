@@ -75,6 +75,12 @@ def _check_cuts(checkpoint: str, config: PreTrainedConfig, layout: Layout) -> No
             rule="its attention has biases, which can't be cut",
             fix="parallel.tensor=1",
         )
+    if layout.pipeline > 1 and "sliding_attention" in (getattr(config, "layer_types", None) or ()):
+        raise NotAvailableError(
+            f"parallel.pipeline is {layout.pipeline} and from is {checkpoint!r}",
+            rule="its layers see a sliding window, and stages know causal attention only",
+            fix="parallel.pipeline=1",
+        )
     try:
         check_network(layout, sizes_of(config))
     except ValueError as error:

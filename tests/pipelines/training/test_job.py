@@ -150,6 +150,18 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(
     assert not (tmp_path / "checkpoint").exists()
 
 
+@pytest.mark.slow
+def test_layers_are_shared_and_spread_over_stages(
+    train: Train, small: dict[str, Any], chat_file: Path, tmp_path: Path
+) -> None:
+    grid = small | {"parallel": {"data": 1, "pipeline": 2, "tensor": 2}, "recompute": True}
+    report = train(grid | {"input": str(chat_file), "output": str(tmp_path), "steps": 8, "validation_share": 0.1})
+    assert report.held
+    rows = read_metrics(tmp_path / "metrics.jsonl")
+    assert [row.step for row in rows] == list(range(1, 9)) and rows[-1].loss < rows[0].loss
+    assert AutoModelForCausalLM.from_pretrained(tmp_path / "checkpoint").config.num_hidden_layers == 2
+
+
 def test_a_cluster_that_is_too_small_is_named_at_once(
     train: Train, small: dict[str, Any], text_file: Path, tmp_path: Path
 ) -> None:

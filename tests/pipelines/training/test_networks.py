@@ -11,7 +11,7 @@ import torch
 from actors.networks.build import architecture_of
 from actors.networks.sizes import preset
 from danlu.config import to_yaml, validate
-from danlu.errors import ConfigError
+from danlu.errors import ConfigError, NotAvailableError
 from pipelines.training.config import TrainConfig
 from pipelines.training.layout import Layout
 from pipelines.training.network import check_checkpoint, make_network
@@ -93,3 +93,34 @@ def test_a_sparse_checkpoint_is_not_cut_either(tmp_path: Path) -> None:
     make_network(config, None, 300).save_pretrained(tmp_path)
     with pytest.raises(ConfigError, match=r"parallel\.tensor is 2 and the network has sparse layers"):
         check_checkpoint(str(tmp_path), 64, Layout(tensor=2))
+
+
+@pytest.mark.parametrize(
+    ("changes", "layout", "rule"),
+    [
+        ({"attention_bias": True}, Layout(tensor=2), "its attention has biases"),
+        ({"use_sliding_window": True, "sliding_window": 16, "max_window_layers": 1}, Layout(pipeline=2), "sliding"),
+    ],
+)
+def test_checkpoints_with_layers_that_can_not_be_cut_are_refused(
+    changes: dict[str, Any], layout: Layout, rule: str, tmp_path: Path
+) -> None:
+    from transformers import Qwen3Config
+
+    Qwen3Config(hidden_size=32, num_hidden_layers=4, **changes).save_pretrained(tmp_path)
+    with pytest.raises(NotAvailableError, match=rule):
+        check_checkpoint(str(tmp_path), 64, layout)
+    check_checkpoint(str(tmp_path), 64, Layout(data=2))
+
+
+def test_a_checkpoint_is_cut_by_its_own_sizes(tmp_path: Path) -> None:
+    from transformers import GPT2Config, Qwen3Config
+
+    Qwen3Config(num_hidden_layers=3, num_attention_heads=6, num_key_value_heads=3).save_pretrained(tmp_path / "odd")
+    with pytest.raises(ConfigError, match=r"must divide sizes\.kv_heads \(3\).*these are the sizes of"):
+        check_checkpoint(str(tmp_path / "odd"), 64, Layout(tensor=2))
+    with pytest.raises(ConfigError, match="the network has only 3 layers"):
+        check_checkpoint(str(tmp_path / "odd"), 64, Layout(pipeline=4))
+    GPT2Config().save_pretrained(tmp_path / "other")
+    with pytest.raises(NotAvailableError, match="this is gpt2"):
+        check_checkpoint(str(tmp_path / "other"), 64, Layout(tensor=2))
