@@ -20,13 +20,15 @@ def gradient_norm(parameters: Iterable[Parameter], groups: Groups) -> torch.Tens
 
     The gradients are already the same on all replicas.
     """
-    counted = [p for p in parameters if p.grad is not None and _is_counted(p, groups)]
+    held = list(parameters)
+    counted = [p for p in held if p.grad is not None and _is_counted(p, groups)]
     layout = groups.layout
     if not counted and layout.pipeline * layout.tensor * layout.expert == 1:
         return None
-    total = _squares([p for p in counted if expert_group_name(p) is None])
+    device = held[0].device
+    total = _squares([p for p in counted if expert_group_name(p) is None], device)
     if layout.expert > 1:
-        experts = _squares([p for p in counted if expert_group_name(p) is not None])
+        experts = _squares([p for p in counted if expert_group_name(p) is not None], device)
         dist.all_reduce(experts, group=groups.expert)
         total = total + experts
     if layout.pipeline * layout.tensor > 1:
@@ -41,10 +43,10 @@ def clip_gradients(parameters: Iterable[Parameter], norm: torch.Tensor | None, m
     torch.nn.utils.clip_grads_with_norm_(list(parameters), most, norm)
 
 
-def _squares(parameters: list[Parameter]) -> torch.Tensor:
+def _squares(parameters: list[Parameter], device: torch.device) -> torch.Tensor:
     """Of all elements of the gradients, summed."""
     norms = [torch.linalg.vector_norm(p.grad.float()) for p in parameters if p.grad is not None]
-    return torch.stack(norms).square().sum() if norms else torch.zeros(())
+    return torch.stack(norms).square().sum() if norms else torch.zeros((), device=device)
 
 
 def _is_counted(parameter: Parameter, groups: Groups) -> bool:

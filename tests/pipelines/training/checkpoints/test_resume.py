@@ -119,7 +119,7 @@ def run_workers(cases: list[dict[str, Any]], workers: int, folder: Path) -> None
         subprocess.Popen([*run, str(rank), str(workers)], stderr=subprocess.PIPE, env=os.environ)
         for rank in range(workers)
     ]
-    errors = [process.communicate(timeout=280)[1].decode() for process in processes]
+    errors = [process.communicate(timeout=600)[1].decode() for process in processes]
     assert [process.returncode for process in processes] == [0] * workers, "\n".join(errors)[-4000:]
 
 
