@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from pipelines.training.plan import TrainingPlan
 from pipelines.training.sources import Kind
 
 _WORKER = Path(__file__).with_name("gloo_worker.py")
+_LOOK_EVERY_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -72,15 +74,30 @@ def train_cases(
     run = [sys.executable, str(_WORKER), str(folder / "cases.json")]
     # More threads than cores would only wait for each other.
     given = {**os.environ, **(environment or {}), "OMP_NUM_THREADS": "1"}
-    processes = [
-        subprocess.Popen([*run, str(rank), str(workers)], stderr=subprocess.PIPE, stdout=subprocess.PIPE, env=given)
-        for rank in range(workers)
-    ]
+    _run([[*run, str(rank), str(workers)] for rank in range(workers)], given, folder, timeout_s)
+    return plans
+
+
+def _run(commands: list[list[str]], environment: Mapping[str, str], folder: Path, timeout_s: float) -> None:
+    """Run the commands side by side; what they say is kept in `folder`. When one fails, the others are ended.
+
+    Into files, not pipes: nobody would read the pipes of the others while waiting for one.
+    """
+    logs = [folder / f"worker-{number}.log" for number in range(len(commands))]
+    processes = []
+    for command, log in zip(commands, logs, strict=True):
+        with open(log, "wb") as said:
+            processes.append(subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT, env=environment))
+    until = time.monotonic() + timeout_s
     try:
-        said = [process.communicate(timeout=timeout_s)[1].decode() for process in processes]
+        while any(process.poll() is None for process in processes):
+            if any(process.returncode for process in processes) or time.monotonic() > until:
+                break
+            time.sleep(_LOOK_EVERY_S)
     finally:
         for process in processes:
             process.kill()
-    if any(process.returncode for process in processes):
-        raise RuntimeError("\n".join(text[-3000:] for text in said if "Error" in text))
-    return plans
+    if any(process.wait() for process in processes):
+        texts = [log.read_text(encoding="utf-8", errors="replace") for log in logs]
+        told = [text[-3000:] for text in texts if "Error" in text]
+        raise RuntimeError("\n".join(told) or f"no end within {timeout_s:.0f} s")
