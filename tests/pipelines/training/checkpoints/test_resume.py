@@ -115,12 +115,18 @@ def run_workers(cases: list[dict[str, Any]], workers: int, folder: Path) -> None
     file = folder / f"cases-{len(list(folder.glob('*.json')))}.json"
     file.write_text(json.dumps(cases))
     run = [sys.executable, str(Path(__file__).with_name("resume_worker.py")), str(file)]
-    processes = [
-        subprocess.Popen([*run, str(rank), str(workers)], stderr=subprocess.PIPE, env=os.environ)
-        for rank in range(workers)
-    ]
-    errors = [process.communicate(timeout=600)[1].decode() for process in processes]
-    assert [process.returncode for process in processes] == [0] * workers, "\n".join(errors)[-4000:]
+    # Into files: nobody reads the pipes of the others while waiting for one, and a full one would stop its worker.
+    logs = [file.with_suffix(f".{rank}.log") for rank in range(workers)]
+    processes = []
+    for rank, log in enumerate(logs):
+        with open(log, "wb") as said:
+            processes.append(subprocess.Popen([*run, str(rank), str(workers)], stderr=said, env=os.environ))
+    try:
+        codes = [process.wait(timeout=600) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert codes == [0] * workers, "\n".join(log.read_text(errors="replace")[-2000:] for log in logs)
 
 
 @pytest.fixture(scope="module")
