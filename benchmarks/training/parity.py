@@ -99,7 +99,7 @@ def results_table(rows: Iterable[_Row], results: Mapping[_Row, tuple[float, floa
         "",
         "loss",
         "router loss",
-        "logits of the checkpoint",
+        "exported logits",
     ]
     return markdown_table(columns, lines)
 
