@@ -173,7 +173,7 @@ def draw(pairs: list[Pair], file: Path) -> None:
                 by_step.plot([step for step, _, _ in points], losses, color=colour, linewidth=1, label=name)
                 by_bytes.plot([sent / 2**20 for _, sent, _ in points], losses, color=colour, linewidth=1)
         by_step.set(xlabel="step", ylabel="validation loss (nats per token)")
-        by_bytes.set(xlabel="MiB sent by one worker", xscale="log")
+        by_bytes.set(xlabel="MiB sent by one worker")
         by_step.legend(frameon=False)
         file.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
