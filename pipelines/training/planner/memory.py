@@ -193,13 +193,13 @@ class _States:
             return cls(element * whole, element * whole, element * whole, 8 * whole, 0.0, bucket, bucket)
         optimizer = 12 * part
         step = 4 * part if workload.precision == "bf16" else 0.0
-        # Where gradients are added up over micro-batches, the bucket stays between them.
+        # Where gradients are added up over micro-batches, the bucket stays between them, but for ZeRO-2.
         stays = bucket if choice.micro_batches(workload) > 1 else 0.0
         if choice.zero == 1:
             return cls(element * whole, element * whole, element * whole, optimizer, stays, bucket - stays, step)
         if choice.zero == 2:
             # Half of the bucket's gradients still lie beside it.
-            return cls(element * whole, element * whole, element * part, optimizer, stays, 1.5 * bucket - stays, step)
+            return cls(element * whole, element * whole, element * part, optimizer, 0.0, 1.5 * bucket, step)
         kept_whole = kept_whole_elements(workload, choice)
         resident = element * (part + kept_whole)
         gathered = resident + element * min(LIVE_ELEMENTS, whole - kept_whole)
