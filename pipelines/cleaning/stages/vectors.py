@@ -101,7 +101,7 @@ def read_vectors(layout: Layout, shard: str) -> tuple[np.ndarray, np.ndarray]:
     """(n,) int64 rows and (n, dim) float32 vectors of the documents embedded in a shard, in the order of their rows."""
     table = store.read_table(layout.vectors(shard), ["row", "vector"])
     column = table["vector"].combine_chunks()
-    vectors = column.flatten().to_numpy().reshape(len(column), -1)
+    vectors = column.flatten().to_numpy().reshape(len(column), column.type.list_size)
     return table["row"].to_numpy().astype(np.int64), vectors
 
 
