@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from actors.embedder.batching import choose_batch_size, groups_of_equal_padding, pad_multiple
 from danlu.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
     from sentence_transformers import SentenceTransformer
 
+    from actors.embedder.backends import Backend
     from actors.embedder.hashed_ngrams import HashedNgrams
 
 # More unknown tokens than this and an embedder no longer sees what it reads.
 UNKNOWN_SHARE_WARNING = 0.10
 _SAMPLE_TEXTS = 500
+# The fitted embedder is one matrix product for a batch: 8 MB of counts at this size, and no faster with more.
+_FITTED_BATCH_SIZE = 256
+_MOST_BATCH_SIZE = 256
 
 
 def fit_embedder(texts: Sequence[str], dimensions: int = 384, seed: int = 0) -> SentenceTransformer:
@@ -32,25 +38,33 @@ def fit_embedder(texts: Sequence[str], dimensions: int = 384, seed: int = 0) -> 
     return SentenceTransformer(modules=[module, Normalize()], device="cpu")
 
 
-def load_embedder(name_or_path: str, device: str | None = None) -> SentenceTransformer:
+def load_embedder(name_or_path: str, device: str | None = None, backend: Backend = "torch") -> SentenceTransformer:
     """A saved corpus-fitted embedder, or any sentence-transformers model by name or path.
 
     Args:
         device: a torch device; None picks a GPU when there is one.
+        backend: what computes: torch, or on the CPU onnx or openvino.
 
     Raises:
         InputError: nothing loadable there.
+        NotAvailableError, ConfigError: the back-end is not installed or does not take this model.
     """
     from sentence_transformers import SentenceTransformer
 
+    from actors.embedder.backends import use_backend
+
+    if backend != "torch":
+        device = "cpu"
     try:
-        return SentenceTransformer(name_or_path, device=device, trust_remote_code=_is_ours(name_or_path))
+        model = SentenceTransformer(name_or_path, device=device, trust_remote_code=_is_ours(name_or_path))
     except (OSError, ValueError) as error:
         raise InputError(
             f"embedder {name_or_path!r} can't be loaded",
             rule=str(error).splitlines()[0],
             fix="give the folder or the Hugging Face name of a sentence-transformers model, or leave it out",
         ) from None
+    use_backend(model, backend)
+    return model
 
 
 def unknown_token_share(model: SentenceTransformer, texts: Sequence[str]) -> float:
@@ -70,34 +84,98 @@ def unknown_token_share(model: SentenceTransformer, texts: Sequence[str]) -> flo
 class Embedder:
     """Holds an embedder and fills in vectors: the callable of a Ray Data actor pool.
 
+    On a CPU a text's vector is the same whatever it is embedded with and however many at a time.
+
     Args:
         model: name or path for `load_embedder`.
         text_column: which column of a batch to embed.
-        batch_size: texts at a time.
+        batch_size: texts at a time; None measures on the first texts which is fastest.
+        backend: for `load_embedder`.
     """
 
     def __init__(
-        self, model: str, device: str | None = None, *, text_column: str = "text", batch_size: int = 256
+        self,
+        model: str,
+        device: str | None = None,
+        *,
+        text_column: str = "text",
+        batch_size: int | None = 256,
+        backend: Backend = "torch",
     ) -> None:
-        self.model = load_embedder(model, device)
+        self.model = load_embedder(model, device, backend)
         self.text_column = text_column
         self.batch_size = batch_size
         self.dimensions = int(self.model.get_embedding_dimension() or 0)
+        self._multiple = _pad_evenly(self.model)
+        if self._multiple is None and batch_size is None:
+            self.batch_size = _FITTED_BATCH_SIZE
+        self._tokens = 0
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """(n_texts, dim) float32, unit norm."""
         import numpy as np
 
-        if not len(texts):
-            return np.zeros((0, self.dimensions), dtype=np.float32)
-        vectors = self.model.encode(
-            list(texts), batch_size=self.batch_size, normalize_embeddings=True, show_progress_bar=False
-        )
+        vectors = np.zeros((len(texts), self.dimensions), dtype=np.float32)
+        for tokens, places in self._groups(texts):
+            group = [texts[place] for place in places]
+            vectors[places] = self._encode(group, self.batch_size or self._fastest(group, tokens))
+        return vectors
+
+    def _groups(self, texts: Sequence[str]) -> list[tuple[int, np.ndarray]]:
+        """[(tokens of each, places)] of texts that may be embedded together."""
+        import numpy as np
+
+        if self._multiple is None or not len(texts):
+            return [(0, np.arange(len(texts)))] if len(texts) else []
+        prompt = self.model.prompts.get(self.model.default_prompt_name or "") or ""
+        whole = [prompt + text for text in texts]
+        rows = self.model.tokenizer(whole, truncation=True, max_length=self.model.max_seq_length)["input_ids"]
+        return groups_of_equal_padding([len(row) for row in rows], self._multiple)
+
+    def _encode(self, texts: list[str], batch_size: int) -> np.ndarray:
+        import numpy as np
+
+        vectors = self.model.encode(texts, batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False)
         return np.asarray(vectors, dtype=np.float32)
+
+    def _fastest(self, texts: list[str], tokens: int) -> int:
+        """How many texts of so many tokens: as many tokens at a time as were fastest for the first, longest texts."""
+        if not self._tokens:
+            self._tokens = self._measure_batch_size(texts) * tokens
+        return min(max(self._tokens // tokens, 1), _MOST_BATCH_SIZE)
+
+    def _measure_batch_size(self, texts: list[str]) -> int:
+        """By trying."""
+        import torch
+
+        texts = (texts * (_MOST_BATCH_SIZE // len(texts) + 1))[:_MOST_BATCH_SIZE]
+        self._encode(texts[:1], 1)  # the first call is slower than any other
+
+        def texts_per_s(batch_size: int) -> float:
+            count = max(batch_size, 8)
+            began = time.perf_counter()
+            try:
+                self._encode(texts[:count], batch_size)
+            except torch.cuda.OutOfMemoryError:
+                raise MemoryError from None
+            return count / (time.perf_counter() - began)
+
+        return choose_batch_size(texts_per_s, _MOST_BATCH_SIZE)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """The batch with a column `embedding`: (n, dim) float32, unit norm."""
         return {**batch, "embedding": self.encode([str(text) for text in batch[self.text_column]])}
+
+
+def _pad_evenly(model: SentenceTransformer) -> int | None:
+    """Let a transformer pad to a multiple of so many tokens; None for a model without one."""
+    module: Any = next(iter(model.children()))
+    if not hasattr(module, "processing_kwargs") or getattr(model, "tokenizer", None) is None:
+        return None
+    multiple = pad_multiple(model.max_seq_length)
+    text = {**module.processing_kwargs.get("text", {}), "pad_to_multiple_of": multiple}
+    module.processing_kwargs = {**module.processing_kwargs, "text": text}
+    return multiple
 
 
 def _is_ours(name_or_path: str) -> bool:

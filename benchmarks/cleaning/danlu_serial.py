@@ -21,7 +21,7 @@ from danlu.run_directory import RunDirectory
 from pipelines.cleaning import exchange, job
 from pipelines.cleaning.config import CleanConfig
 from pipelines.cleaning.spread import Work
-from pipelines.cleaning.stages import judge, near, output, read, semantic, vectors
+from pipelines.cleaning.stages import judge, output, read, semantic, vectors, verification
 
 
 def run_serially(settings: Sequence[str]) -> float:
@@ -33,7 +33,7 @@ def run_serially(settings: Sequence[str]) -> float:
     def spread_actors(actor: type, arguments: Sequence[Any], items: Sequence[Any], *rest: object) -> Iterator[Any]:
         yield from map(actor(*arguments), items)
 
-    for module in (read, judge, exchange, near, vectors, semantic, output):
+    for module in (read, judge, exchange, vectors, semantic, verification, output):
         module.spread = spread  # type: ignore[attr-defined]
     vectors.spread_actors = spread_actors  # type: ignore[assignment]
     vectors.cluster_workers = lambda workers: 1

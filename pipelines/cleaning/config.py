@@ -155,8 +155,27 @@ class EmbedderConfig(Settings):
         default=None, description="sentence-transformers name or path; null: fitted to the corpus"
     )
     dimensions: int = Field(default=384, ge=2, description="of the fitted embedder, at most")
-    batch_size: int = Field(default=256, ge=1, description="texts embedded at a time")
+    backend: Literal["torch", "onnx", "openvino"] = Field(
+        default="torch", description="what computes a model: torch; on the CPU openvino is faster, onnx is an extra"
+    )
+    batch_size: int | None = Field(
+        default=None, ge=1, description="texts embedded at a time; null measures which is fastest"
+    )
     device: str | None = Field(default=None, description="torch device; null picks a GPU when there is one")
+
+    @model_validator(mode="after")
+    def _backends_compute_models_on_the_cpu(self) -> Self:
+        if self.backend != "torch" and self.model is None:
+            raise ValueError(
+                f"embedder.backend is {self.backend}, for which embedder.model must name a model: the embedder that is"
+                " fitted to the corpus needs torch"
+            )
+        if self.backend != "torch" and self.device not in (None, "cpu"):
+            raise ValueError(
+                f"embedder.backend is {self.backend}, which computes on the CPU, and embedder.device is {self.device}:"
+                " leave one of them out"
+            )
+        return self
 
 
 class DomainConfig(Settings):

@@ -61,7 +61,7 @@ def garbled(text: str, statistics: TextStatistics, config: FilterConfig) -> str 
     """
     broken = statistics.share(statistics.broken)
     if broken > config.max_broken_share:
-        return f"{broken:.0%} broken characters, filters.max_broken_share is {config.max_broken_share:.0%}"
+        return f"{broken:.1%} broken characters, filters.max_broken_share is {config.max_broken_share:.1%}"
     residue = sum(text.count(mark) * len(mark) for mark in _RESIDUE)
     if statistics.share(residue) > config.max_broken_share:
         return f"{statistics.share(residue):.0%} residue of a wrong codec"
@@ -75,10 +75,10 @@ def repetitive(text: str, statistics: TextStatistics, config: FilterConfig) -> s
     """The same words or lines over and over."""
     if statistics.repeated_grams > config.max_repeated_share:
         share = statistics.repeated_grams
-        return f"{share:.0%} repeated 5-grams, filters.max_repeated_share is {config.max_repeated_share:.0%}"
+        return f"{share:.1%} repeated 5-grams, filters.max_repeated_share is {config.max_repeated_share:.1%}"
     if statistics.repeated_lines > config.max_repeated_share:
         share = statistics.repeated_lines
-        return f"{share:.0%} in repeated lines, filters.max_repeated_share is {config.max_repeated_share:.0%}"
+        return f"{share:.1%} in repeated lines, filters.max_repeated_share is {config.max_repeated_share:.1%}"
     return None
 
 
@@ -86,10 +86,10 @@ def symbol_heavy(text: str, statistics: TextStatistics, config: FilterConfig) ->
     """Ornaments, mark-up, tables of figures."""
     symbols = statistics.share(statistics.symbols)
     if symbols > config.max_symbol_share:
-        return f"{symbols:.0%} symbols, filters.max_symbol_share is {config.max_symbol_share:.0%}"
+        return f"{symbols:.1%} symbols, filters.max_symbol_share is {config.max_symbol_share:.1%}"
     digits = statistics.share(statistics.digits)
     if digits > config.max_digit_share:
-        return f"{digits:.0%} digits, filters.max_digit_share is {config.max_digit_share:.0%}"
+        return f"{digits:.1%} digits, filters.max_digit_share is {config.max_digit_share:.1%}"
     return None
 
 

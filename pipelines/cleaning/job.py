@@ -61,11 +61,13 @@ def estimate(config: CleanConfig, cpus: int | None = None) -> list[str]:
     """What the run will take, from a sample of the input.
 
     Raises:
-        ConfigError, InputError: what the run itself would raise for these files and seeds.
+        ConfigError, InputError, NotAvailableError: what the run itself would raise for these files, seeds and model.
     """
     from pipelines.cleaning.estimate import estimate as estimate_run
     from pipelines.cleaning.stages.domains import check_domains
+    from pipelines.cleaning.stages.vectors import check_embedder
 
+    check_embedder(config.embedder)
     if config.domain is not None:
         check_domains(config.domain)
     return estimate_run(raw_files(config), config, cpus)
@@ -80,10 +82,11 @@ def run(config: CleanConfig, run: RunDirectory, progress: Progress) -> Report:
     """Clean the corpus; Ray is already there."""
     from pipelines.cleaning.layout import Layout
     from pipelines.cleaning.sections import build_report
-    from pipelines.cleaning.stages import benchmark, domains, judge, output, read
+    from pipelines.cleaning.stages import benchmark, domains, judge, output, read, vectors
 
     began, continued = time.monotonic(), run.done("read") is not None
     layout = Layout(run.uri)
+    vectors.check_embedder(config.embedder)
     if config.domain is not None:
         domains.check_domains(config.domain)
     held_back = benchmark.index_benchmark(config.decontaminate, run, progress) if config.decontaminate else {}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import posixpath
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from danlu.errors import ResourceError
+
 _FACTS = b"danlu"
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 def write_table(uri: str, table: pa.Table, *, compression: str = "zstd", **facts: Any) -> None:
@@ -30,12 +34,27 @@ def write_table(uri: str, table: pa.Table, *, compression: str = "zstd", **facts
 
 
 def write_bytes(uri: str, data: bytes) -> None:
-    """Write a file whole or not at all."""
+    """Write a file whole or not at all.
+
+    Raises:
+        ResourceError: the disk is full; what was written before is whole, and the half of this file is gone.
+    """
     filesystem, path = fsspec.core.url_to_fs(uri)
-    filesystem.makedirs(posixpath.dirname(path), exist_ok=True)
     part = f"{path}.part"
-    filesystem.pipe_file(part, data)
-    filesystem.mv(part, path)
+    try:
+        filesystem.makedirs(posixpath.dirname(path), exist_ok=True)
+        filesystem.pipe_file(part, data)
+        filesystem.mv(part, path)
+    except OSError as error:
+        if error.errno not in _NO_SPACE:
+            raise
+        with suppress(OSError):
+            filesystem.rm(part)
+        raise ResourceError(
+            f"no space left to write {uri}",
+            rule=f"{len(data):,} bytes were to be written: {error.strerror}",
+            fix="make room or raise the quota and give the same command again: it goes on where it was",
+        ) from None
 
 
 def read_bytes(uri: str) -> bytes:

@@ -80,6 +80,8 @@ def _fit(seeds: Mapping[str, Sequence[str]], embedding: Embedding | None, config
     from actors.embedder import Embedder
 
     with store.local_folder(embedding.model) as folder:
-        embedder = Embedder(folder, config.embedder.device or "cpu", batch_size=config.embedder.batch_size)
+        settings = config.embedder
+        device, backend = settings.device or "cpu", settings.backend
+        embedder = Embedder(folder, device, batch_size=settings.batch_size, backend=backend)
     prepared = {domain: embedding.prepare(texts) for domain, texts in seeds.items()}
     return DomainModel(DomainClassifier.fit(prepared, embedder.encode, config.seed), None)

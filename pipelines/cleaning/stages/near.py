@@ -13,17 +13,16 @@ from danlu.progress import Progress
 from danlu.run_directory import RunDirectory
 from pipelines.cleaning import store
 from pipelines.cleaning.anchors import anchor_overlap, anchors
-from pipelines.cleaning.components import components
 from pipelines.cleaning.config import CleanConfig, NearConfig
 from pipelines.cleaning.exchange import PLACE, Exchange, exchange
 from pipelines.cleaning.keys import comparison_key
 from pipelines.cleaning.layout import Layout, Shard
 from pipelines.cleaning.minhash import BANDS, SKETCH_SIZE, candidate_pairs, jaccards, shingles
 from pipelines.cleaning.numbers import numbers_of
-from pipelines.cleaning.packs import Pack, pack_groups, verify
-from pipelines.cleaning.removals import dropped_rows, load_removals, save_removals
-from pipelines.cleaning.spread import spread
+from pipelines.cleaning.packs import Pack, verify
+from pipelines.cleaning.removals import dropped_rows, load_removals
 from pipelines.cleaning.stages.members import read_members
+from pipelines.cleaning.stages.verification import drop_verified
 from pipelines.cleaning.survivors import Removal
 
 # Three standard errors of a sketch of 111 rows: below the limit by more, the exact value need not be computed.
@@ -54,12 +53,8 @@ def drop_near(
             for place, (shard, rows) in enumerate(zip(shards, dropped_rows([exact], shards), strict=True))
         ]
         met = exchange(EmitBands(layout, plan.places), items, MeetInBands(config.near), plan, config.workers)
-        groups = components(np.concatenate([np.zeros((0, 2), dtype=np.int64), *met]))
-        stage.update(documents, note=f"{sum(map(len, groups)):,} candidates")
-        packs = pack_groups(groups, [shard.name for shard in shards])
-        found = spread(VerifyNear(layout, config.near), packs, config.workers)
-        removals = save_removals(uri, (removal for part in found for removal in part))
-        stage.update(note=f"{len(removals):,} dropped")
+        stage.update(documents)
+        removals = drop_verified(met, shards, VerifyNear(layout, config.near), uri, config.workers, stage)
     run.mark_done("near")
     return removals
 

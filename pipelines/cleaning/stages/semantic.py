@@ -16,18 +16,18 @@ from pipelines.cleaning.agreement import Facts, facts, same_facts
 from pipelines.cleaning.anchors import anchor_jaccard, anchors
 from pipelines.cleaning.cells import Cells, plan_cells, split_cell
 from pipelines.cleaning.clusters import Agree, near_pairs
-from pipelines.cleaning.components import components
 from pipelines.cleaning.config import CleanConfig, SemanticConfig
 from pipelines.cleaning.exchange import PLACE, Exchange, exchange
 from pipelines.cleaning.keys import comparison_key
 from pipelines.cleaning.layout import Layout, Shard
 from pipelines.cleaning.minhash import SKETCH_SIZE, jaccard, shingles, sketch_agreement
 from pipelines.cleaning.numbers import numbers_of, rows_of
-from pipelines.cleaning.packs import Pack, pack_groups, verify
-from pipelines.cleaning.removals import load_removals, save_removals
+from pipelines.cleaning.packs import Pack, verify
+from pipelines.cleaning.removals import load_removals
 from pipelines.cleaning.spread import spread
 from pipelines.cleaning.stages.members import read_members, sketches_of
 from pipelines.cleaning.stages.vectors import read_vectors, sample_vectors
+from pipelines.cleaning.stages.verification import drop_verified
 from pipelines.cleaning.survivors import Removal
 
 SAMPLE_DOCUMENTS = 10_000
@@ -57,13 +57,10 @@ def drop_semantic(
         return load_removals(uri)
     with progress.stage("semantic duplicates", documents, "documents") as stage:
         met = _near_pairs(shards, documents, config.semantic, config, layout)
-        groups = components(np.concatenate([np.zeros((0, 2), dtype=np.int64), *met]))
-        stage.update(documents, note=f"{sum(map(len, groups)):,} candidates")
+        stage.update(documents)
         stand_ins = frozenset(removal.survivor for removal in near)
-        packs = pack_groups(groups, [shard.name for shard in shards], stand_ins)
-        found = spread(VerifySemantic(layout, config.semantic), packs, config.workers)
-        removals = save_removals(uri, (removal for part in found for removal in part))
-        stage.update(note=f"{len(removals):,} dropped")
+        work = VerifySemantic(layout, config.semantic)
+        removals = drop_verified(met, shards, work, uri, config.workers, stage, stand_ins)
     run.mark_done("semantic")
     return removals
 

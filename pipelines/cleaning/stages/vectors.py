@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from actors.embedder.lexical import LexicalEmbedder, fit_lexical_embedder
+from danlu.errors import InputError
 from danlu.progress import Progress
 from danlu.run_directory import RunDirectory
 from pipelines.cleaning import store
@@ -36,6 +38,26 @@ class Embedding:
     def prepare(self, texts: Sequence[str]) -> list[str]:
         """What the embedder is given: simplified texts, or their keys where it looks at letters only anyway."""
         return [comparison_key(text) if self.fitted else simplify(text) for text in texts]
+
+
+def check_embedder(config: EmbedderConfig) -> None:
+    """Look for the back-end and the model early, so that what is missing is known before hours of work.
+
+    Raises:
+        NotAvailableError: the back-end is not installed.
+        InputError: the model is a folder of this machine that is not there.
+    """
+    if config.model is None:
+        return
+    from actors.embedder.backends import check_backend
+
+    check_backend(config.backend)
+    if config.model.startswith(("/", "./", "../", "~")) and not Path(config.model).is_dir():
+        raise InputError(
+            f"embedder.model is {config.model}",
+            rule="there is no such folder",
+            fix="give the folder or the Hugging Face name of a sentence-transformers model, or leave it out",
+        )
 
 
 def embed(
@@ -79,7 +101,7 @@ def read_vectors(layout: Layout, shard: str) -> tuple[np.ndarray, np.ndarray]:
     """(n,) int64 rows and (n, dim) float32 vectors of the documents embedded in a shard, in the order of their rows."""
     table = store.read_table(layout.vectors(shard), ["row", "vector"])
     column = table["vector"].combine_chunks()
-    vectors = column.flatten().to_numpy().reshape(len(column), -1)
+    vectors = column.flatten().to_numpy().reshape(len(column), column.type.list_size)
     return table["row"].to_numpy().astype(np.int64), vectors
 
 
@@ -177,7 +199,7 @@ class ModelEmbedShard:
 
         with store.local_folder(embedding.model) as folder:
             device = config.device or ("cuda" if on_gpu else "cpu")
-            embedder = Embedder(folder, device, batch_size=config.batch_size)
+            embedder = Embedder(folder, device, batch_size=config.batch_size, backend=config.backend)
         self._embed = EmbedShard(layout, embedding, embedder.encode)
 
     def __call__(self, item: tuple[str, np.ndarray]) -> int:
@@ -208,7 +230,8 @@ def _prepare(
     if config.embedder.model is not None:
         from actors.embedder import load_embedder, unknown_token_share
 
-        model = load_embedder(config.embedder.model, config.embedder.device or "cpu")
+        with store.local_folder(config.embedder.model) as folder:
+            model = load_embedder(folder, config.embedder.device or "cpu")
         embedding = Embedding(config.embedder.model, unknown_token_share(model, texts), fitted=False)
     else:
         with progress.stage("fit embedder", len(texts), "documents") as stage:
@@ -221,10 +244,10 @@ def _prepare(
 
 
 def _gpus_for_each(config: EmbedderConfig, actors: int) -> float:
-    """A share of the cluster's GPUs for each actor; 0 without one, for the fitted embedder, and for device=cpu."""
+    """A share of the cluster's GPUs for each actor; 0 without one, for the fitted embedder, and on the CPU."""
     import ray
 
     gpus: Any = ray.cluster_resources().get("GPU", 0.0)
-    if not gpus or config.model is None or (config.device or "cuda").startswith("cpu"):
+    if not gpus or config.model is None or config.backend != "torch" or (config.device or "cuda").startswith("cpu"):
         return 0.0
     return min(gpus / actors, 1.0)

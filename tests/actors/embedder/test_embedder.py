@@ -123,34 +123,15 @@ def test_ngrams_are_counted_once_each(text: str) -> None:
     assert count_ngrams([text]).sum() == sum(max(len(text) - size + 1, 0) for size in (1, 2, 3))
 
 
-@pytest.fixture(scope="module")
-def transformer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny BERT with random weights that knows two Chinese characters."""
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
-    from transformers import BertConfig, BertModel, BertTokenizerFast
-
-    folder = tmp_path_factory.mktemp("transformer")
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "挂", "失"]
-    (folder / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
-    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
-    BertModel(BertConfig(vocab_size=len(vocabulary), **sizes)).save_pretrained(folder / "bert")
-    BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder / "bert")
-    words = Transformer(str(folder / "bert"))
-    model = SentenceTransformer(modules=[words, Pooling(16)], device="cpu")
-    model.save(str(folder / "model"), create_model_card=False)
-    return folder / "model"
-
-
-def test_any_sentence_transformers_model_can_be_held(transformer: Path) -> None:
-    embedder = Embedder(str(transformer), "cpu")
+def test_any_sentence_transformers_model_can_be_held(tiny_encoder: Path) -> None:
+    embedder = Embedder(str(tiny_encoder), "cpu")
     vectors = embedder.encode(["挂失", "流量"])
     assert vectors.shape == (2, 16)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
 
 
-def test_unknown_tokens_of_a_transformer_are_counted(transformer: Path) -> None:
-    model = load_embedder(str(transformer), "cpu")
+def test_unknown_tokens_of_a_transformer_are_counted(tiny_encoder: Path) -> None:
+    model = load_embedder(str(tiny_encoder), "cpu")
     assert unknown_token_share(model, ["挂失"]) == 0
     assert unknown_token_share(model, ["挂失流量"]) == 0.5
     assert unknown_token_share(model, [""]) == 0

@@ -48,6 +48,8 @@ def test_every_stage_can_be_switched_off(stage: str) -> None:
         ("order=[filters, pii, pii]", "each of pii, filters, decontaminate once"),
         ("order=[filters, pii, exact]", "order"),
         ("domain.seeds=", "domain.seeds"),
+        ("embedder.backend=openvino", r"embedder\.backend is openvino, for which embedder\.model must name a model"),
+        ("embedder={model: m, backend: onnx, device: cuda}", r"computes on the CPU, and embedder\.device is cuda"),
     ],
 )
 def test_a_wrong_value_names_its_key(override: str, message: str) -> None:

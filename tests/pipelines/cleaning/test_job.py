@@ -382,3 +382,22 @@ def test_a_run_in_an_object_store(tmp_path: Path) -> None:
     with RunDirectory.open("clean", config, job.inputs(config)) as run:
         assert job.run(config, run, Progress(io.StringIO())).held
     assert len(rows(tmp_path / "run", "clean")) == 5
+
+
+def test_a_model_that_does_not_know_the_script_is_warned_of(tmp_path: Path, tiny_encoder: Path) -> None:
+    source = tmp_path / "raw.jsonl"
+    source.write_text("".join(json.dumps({"text": document(n)}, ensure_ascii=False) + "\n" for n in range(6)))
+    stream = io.StringIO()
+    settings = (f"input={source}", f"embedder.model={tiny_encoder}", "embedder.backend=openvino")
+    report = clean(tmp_path / "run", *settings, stream=stream)
+    assert "does not know" in stream.getvalue() and "% of the tokens of this corpus" in stream.getvalue()
+    assert report.figures["unknown_token_share"] > 0.9
+    assert len(rows(tmp_path / "run", "clean")) + len(rows(tmp_path / "run", "dropped")) == 6
+
+
+def test_a_model_that_is_not_there_is_known_before_any_work(tmp_path: Path) -> None:
+    source = tmp_path / "raw.jsonl"
+    source.write_text(json.dumps({"text": document(1)}, ensure_ascii=False) + "\n")
+    with pytest.raises(InputError, match=r"embedder\.model is /nowhere/model: there is no such folder"):
+        clean(tmp_path / "run", f"input={source}", "embedder.model=/nowhere/model")
+    assert not (tmp_path / "run" / "_work").exists()
