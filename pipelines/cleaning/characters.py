@@ -19,9 +19,10 @@ _NO_WORD = re.compile(r"[\W_]+")
 _HAN = ((0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x323AF), (0xF900, 0xFAFF))
 _KANA = ((0x3041, 0x30FF),)
 _HANGUL = ((0xAC00, 0xD7A3), (0x1100, 0x11FF), (0x3131, 0x318E))
+# Letters that no folding changes but that of script, in the order of their code points: most characters there are.
+_SELVES = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xAC00, 0xD7A3), (0x20000, 0x2F7FF), (0x30000, 0x323AF))
 _VARIATION_SELECTORS = range(0xFE00, 0xFE10)
-_SURROGATES = range(0xD800, 0xE000)
-_PRIVATE = (range(0xE000, 0xF900), range(0xF0000, _CODE_POINTS))
+_NO_CHARACTERS = (0xD800, 0xF8FF)  # surrogates and private use
 # What a fold gives for a character that is not folded by itself: it is written out or joined with its neighbours.
 TOGETHER = np.uint32(_CODE_POINTS)
 
@@ -60,6 +61,11 @@ def fold_table() -> np.ndarray:
     """
     table = np.zeros(_CODE_POINTS, dtype=np.uint32)
     simplified = _simplified()
+    for low, high in _SELVES:
+        selves = [point for point in range(low, high + 1) if unicodedata.category(chr(point)) != "Cn"]
+        table[selves] = selves
+    for character, plain in simplified.items():
+        table[ord(character)] = ord(plain)
     for point in _assigned():
         character = chr(point)
         if unicodedata.category(character)[0] == "M" and point not in _VARIATION_SELECTORS:
@@ -89,10 +95,11 @@ def kind_table() -> np.ndarray:
 
 
 def _assigned() -> Iterator[int]:
-    """Code points of characters, without surrogates, private use and what Unicode has left open."""
-    for point in range(0x32400):
-        if point not in _SURROGATES and point not in _PRIVATE[0] and unicodedata.category(chr(point)) != "Cn":
-            yield point
+    """Code points of characters, without `_SELVES`, surrogates, private use and what Unicode has left open."""
+    start = 0
+    for low, high in sorted([*_SELVES, _NO_CHARACTERS, (0x32400, 0x32400)]):
+        yield from (point for point in range(start, low) if unicodedata.category(chr(point)) != "Cn")
+        start = high + 1
     yield from range(0xE0001, 0xE01F0)
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from pipelines.cleaning.characters import TOGETHER, code_points, fold_table, to_text
+from pipelines.cleaning.concatenation import Concatenation
 
 if TYPE_CHECKING:
     import opencc
@@ -34,6 +38,19 @@ def comparison_key(text: str) -> str:
         if (points == TOGETHER).any():  # a letter that needs its mark: both stay as they are
             return composed
     return to_text(points[points != 0])
+
+
+def comparison_keys(texts: Sequence[str], laid: Concatenation) -> Concatenation:
+    """The comparison keys of many texts, which are laid end to end already."""
+    folded = fold_table()[laid.points]
+    keys = Concatenation(folded, laid.lengths).select(folded != 0)
+    together = np.flatnonzero(folded == TOGETHER)
+    if not len(together):
+        return keys
+    parts = keys.split()
+    for place in np.unique(laid.owners[together]).tolist():
+        parts[place] = code_points(comparison_key(texts[place]))
+    return Concatenation.join(parts)
 
 
 def key_digest(text: str, key: str) -> bytes:

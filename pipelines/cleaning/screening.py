@@ -6,19 +6,22 @@ judge the raw text and spare the rest of the work; benchmarks are compared with 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
+from pipelines.cleaning.characters import to_text
+from pipelines.cleaning.concatenation import Concatenation, in_runs
 from pipelines.cleaning.config import CleanConfig, DecontaminateConfig, FilterConfig, PiiConfig
 from pipelines.cleaning.filters import reject
-from pipelines.cleaning.keys import comparison_key
-from pipelines.cleaning.minhash import shingles
+from pipelines.cleaning.keys import comparison_keys
+from pipelines.cleaning.matches import Match
+from pipelines.cleaning.minhash import shingle_sets, sketch_all
 from pipelines.cleaning.pii import count_kinds, find_pii, mask
 from pipelines.cleaning.quality import quality
-from pipelines.cleaning.statistics import TextStatistics, measure
+from pipelines.cleaning.statistics import TextStatistics, measure_all
 
 # What a document with this comparison key holds of the benchmarks, in words; None when nothing.
 FindBenchmark = Callable[[str], str | None]
@@ -26,26 +29,26 @@ FindBenchmark = Callable[[str], str | None]
 
 @dataclass(frozen=True)
 class Document:
-    """A text and what the steps want to know of it, each found out once and only when it is asked for."""
+    """A text and what is asked of it. sketch: (SKETCH_SIZE,) uint32 of the character 5-grams of its comparison key."""
 
     text: str
-
-    @cached_property
-    def key(self) -> str:
-        return comparison_key(self.text)
-
-    @cached_property
-    def grams(self) -> np.ndarray:
-        """(n,) uint64: hashed character 5-grams of the key, ascending, without repetition."""
-        return shingles(self.key)
-
-    @cached_property
-    def statistics(self) -> TextStatistics:
-        return measure(self.text, len(self.key), len(self.grams))
+    key: str
+    sketch: np.ndarray
+    statistics: TextStatistics
 
     @cached_property
     def quality(self) -> float:
         return quality(self.statistics)
+
+
+def documents_of(texts: Sequence[str]) -> list[Document]:
+    """Texts with all that is known of them. They are held at once, with some 50 bytes for a character."""
+    laid = Concatenation.of(texts)
+    laid_keys = comparison_keys(texts, laid)
+    keys = [to_text(points) for points in laid_keys.split()]
+    grams = shingle_sets(laid_keys)
+    statistics = measure_all(texts, laid, [len(key) for key in keys], [len(each) for each in grams])
+    return [Document(*known) for known in zip(texts, keys, sketch_all(grams), statistics, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Screened:
 
 
 class Screening:
-    """Takes a text through the steps that the config asks for, up to the one that drops it."""
+    """Takes texts through the steps that the config asks for, up to the one that drops it."""
 
     def __init__(self, config: CleanConfig, find_benchmark: FindBenchmark | None) -> None:
         self._pii = config.pii
@@ -80,8 +83,13 @@ class Screening:
         }
         self._steps = [step for name in config.order if (step := steps[name]) is not None]
 
-    def __call__(self, text: str) -> Screened:
-        screened = Screened(Document(text))
+    def __call__(self, texts: Sequence[str]) -> Iterator[Screened]:
+        """The texts in their order."""
+        for run in in_runs(texts):
+            yield from map(self._screen, documents_of(run))
+
+    def _screen(self, document: Document) -> Screened:
+        screened = Screened(document)
         for step in self._steps:
             screened = step(screened)
             if screened.verdict is not None:
@@ -94,7 +102,11 @@ class Screening:
             return screened
         text = screened.document.text
         matches = find_pii(text, self._pii.kinds)
-        return replace(screened, document=Document(mask(text, matches))) if matches else screened
+        return replace(screened, document=_masked(text, matches)) if matches else screened
+
+
+def _masked(text: str, matches: Sequence[Match]) -> Document:
+    return documents_of([mask(text, matches)])[0]
 
 
 @dataclass(frozen=True)
@@ -111,7 +123,7 @@ class _MaskPii:
             key = "pii.action is drop" if self.config.action == "drop" else f"pii.max_matches is {most}"
             found = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
             return replace(screened, verdict=Verdict("pii", next(iter(kinds)), f"{found}; {key}"))
-        return replace(screened, document=Document(mask(screened.document.text, matches)), masked=kinds)
+        return replace(screened, document=_masked(screened.document.text, matches), masked=kinds)
 
 
 @dataclass(frozen=True)

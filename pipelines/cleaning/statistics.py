@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from pipelines.cleaning.advertising import advertising_signs
-from pipelines.cleaning.characters import Kind, code_points, kind_table
+from pipelines.cleaning.advertising import find_advertising
+from pipelines.cleaning.characters import Kind, kind_table
+from pipelines.cleaning.concatenation import Concatenation
 from pipelines.cleaning.minhash import SHINGLE_CHARACTERS
 
 _SENTENCE_ENDS = '。！？!?….；;”"』」）)'
@@ -61,7 +60,21 @@ def measure(text: str, key_characters: int, different_grams: int) -> TextStatist
         key_characters: length of its comparison key.
         different_grams: character 5-grams of that key, each counted once.
     """
-    kinds = np.bincount(kind_table()[code_points(text)], minlength=len(Kind)).tolist()
+    return measure_all([text], Concatenation.of([text]), [key_characters], [different_grams])[0]
+
+
+def measure_all(
+    texts: Sequence[str], laid: Concatenation, key_characters: Sequence[int], different_grams: Sequence[int]
+) -> list[TextStatistics]:
+    """`measure` for many texts, which are laid end to end already."""
+    counts = laid.count(kind_table()[laid.points], len(Kind)).tolist()
+    signs = find_advertising(texts, laid)
+    return [_statistics(*each) for each in zip(texts, counts, key_characters, different_grams, signs, strict=True)]
+
+
+def _statistics(
+    text: str, kinds: list[int], key_characters: int, different_grams: int, advertising: Mapping[str, int]
+) -> TextStatistics:
     stripped = text.rstrip()
     return TextStatistics(
         characters=sum(kinds) - kinds[Kind.SPACE],
@@ -79,7 +92,7 @@ def measure(text: str, key_characters: int, different_grams: int) -> TextStatist
         repeated_lines=repeated_line_share(text),
         english_words=_english_share(text) if kinds[Kind.LATIN] else 0.0,
         ends_a_sentence=bool(stripped) and stripped[-1] in _SENTENCE_ENDS,
-        advertising=advertising_signs(text),
+        advertising=advertising,
     )
 
 
@@ -91,7 +104,10 @@ def repeated_gram_share(key_characters: int, different_grams: int) -> float:
 
 def repeated_line_share(text: str) -> float:
     """Share of the characters in lines that occurred before."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = text.splitlines()
+    if len(lines) < 2:
+        return 0.0
+    lines = [line.strip() for line in lines if line.strip()]
     total = sum(map(len, lines))
     return 1 - sum(map(len, set(lines))) / total if total else 0.0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +16,10 @@ from pipelines.cleaning import store
 from pipelines.cleaning.config import CleanConfig
 from pipelines.cleaning.keys import DIGEST_BYTES, key_digest
 from pipelines.cleaning.layout import Layout, Shard
-from pipelines.cleaning.minhash import SKETCH_SIZE, band_keys, shorten, sketch
+from pipelines.cleaning.minhash import SKETCH_SIZE, band_keys, shorten
 from pipelines.cleaning.normalise import drop_lines
 from pipelines.cleaning.repeated_lines import line_hash
-from pipelines.cleaning.screening import Screening
+from pipelines.cleaning.screening import Screened, Screening
 from pipelines.cleaning.spread import spread
 from pipelines.cleaning.stages.benchmark import load_benchmark
 from pipelines.cleaning.stages.renames import find_renames
@@ -110,10 +110,9 @@ class JudgeShard:
 
     def _write(self, shard: str, renames: dict[int, str], uri: str) -> dict[str, Any]:
         rows = store.read_table(self.layout.raw(shard)).to_pylist()
-        lines, screen = self._repeated_lines(), self._screening()
-        judged = [
-            self._judge({**row, "id": renames.get(place, row["id"])}, lines, screen) for place, row in enumerate(rows)
-        ]
+        lines = self._repeated_lines()
+        screened = self._screening()([_without_lines(row["text"], lines) for row in rows if row["text"] is not None])
+        judged = [self._judge({**row, "id": renames.get(place, row["id"])}, screened) for place, row in enumerate(rows)]
         facts: dict[str, Any] = {
             "documents": len(rows),
             "dropped": sum("reason" in row for row in judged),
@@ -136,19 +135,24 @@ class JudgeShard:
             return Screening(self.config, None)
         return Screening(self.config, load_benchmark(self.layout, self.config.decontaminate.overlap).find)
 
-    def _judge(self, row: dict[str, Any], lines: frozenset[int], screen: Screening) -> dict[str, Any]:
+    def _judge(self, row: dict[str, Any], all_screened: Iterator[Screened]) -> dict[str, Any]:
+        """Args: all_screened: of the rows that have a text."""
         kept = {"id": row["id"], "source": row["source"], "text": row["text"]}
         if row["text"] is None:
             return kept | {"stage": "read", "reason": "unreadable", "detail": row["failure"]}
-        screened = screen(drop_lines(row["text"], lambda line: line_hash(line) in lines) if lines else row["text"])
+        screened = next(all_screened)
         document, verdict = screened.document, screened.verdict
         kept |= {"text": document.text, "quality": document.quality, "length": len(document.text)}
         kept["masked"] = screened.masked
         if verdict is not None:
             return kept | {"stage": verdict.stage, "reason": verdict.reason, "detail": verdict.detail}
         if self.need_sketch and document.key:
-            kept["sketch"] = sketch(document.grams)
+            kept["sketch"] = document.sketch
         return kept | {"key": key_digest(document.text, document.key)}
+
+
+def _without_lines(text: str, lines: frozenset[int]) -> str:
+    return drop_lines(text, lambda line: line_hash(line) in lines) if lines else text
 
 
 def _count_masked(judged: Sequence[dict[str, Any]]) -> dict[str, int]:

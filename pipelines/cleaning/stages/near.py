@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -13,11 +13,12 @@ from danlu.progress import Progress
 from danlu.run_directory import RunDirectory
 from pipelines.cleaning import store
 from pipelines.cleaning.anchors import anchor_overlap, anchors
+from pipelines.cleaning.concatenation import Concatenation, in_runs
 from pipelines.cleaning.config import CleanConfig, NearConfig
 from pipelines.cleaning.exchange import PLACE, Exchange, exchange
-from pipelines.cleaning.keys import comparison_key
+from pipelines.cleaning.keys import comparison_keys
 from pipelines.cleaning.layout import Layout, Shard
-from pipelines.cleaning.minhash import BANDS, SKETCH_SIZE, candidate_pairs, jaccards, shingles
+from pipelines.cleaning.minhash import BANDS, SKETCH_SIZE, candidate_pairs, jaccards, shingle_sets
 from pipelines.cleaning.numbers import numbers_of
 from pipelines.cleaning.packs import Pack, verify
 from pipelines.cleaning.removals import dropped_rows, load_removals
@@ -115,9 +116,7 @@ class VerifyNear:
     def __call__(self, pack: Pack) -> list[Removal]:
         members = read_members(pack, self.layout)
 
-        @cache
-        def hashes(number: int) -> np.ndarray:
-            return shingles(comparison_key(members.texts[number]))
+        hashes = dict(zip(members.texts, _shingles(list(members.texts.values())), strict=True))
 
         @cache
         def names(number: int) -> frozenset[str]:
@@ -126,11 +125,17 @@ class VerifyNear:
         def similarity(leader: int, others: np.ndarray) -> np.ndarray:
             values = np.zeros(len(others))
             likely = np.flatnonzero(members.agreement(leader, others) >= self.config.similarity - _SKETCH_ERROR)
-            sets = [hashes(other) for other in others[likely].tolist()]
-            values[likely] = jaccards(hashes(leader), sets, self.config.similarity)
+            sets = [hashes[other] for other in others[likely].tolist()]
+            values[likely] = jaccards(hashes[leader], sets, self.config.similarity)
             for place in np.flatnonzero((values > 0) & (values < self.config.certain)):
                 if anchor_overlap(names(leader), names(int(others[place]))) < self.config.anchors:
                     values[place] = 0.0
             return values
 
         return verify(pack, members.standing, similarity, self.config.similarity)
+
+
+def _shingles(texts: Sequence[str]) -> Iterator[np.ndarray]:
+    """The shingle sets of the keys of texts."""
+    for run in in_runs(texts):
+        yield from shingle_sets(comparison_keys(run, Concatenation.of(run)))

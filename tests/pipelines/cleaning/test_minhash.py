@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.cleaning.concatenation import Concatenation
 from pipelines.cleaning.minhash import (
     BANDS,
     SKETCH_SIZE,
@@ -15,6 +16,7 @@ from pipelines.cleaning.minhash import (
     estimate_jaccard,
     jaccard,
     jaccards,
+    shingle_sets,
     shingles,
     shorten,
     sketch,
@@ -24,7 +26,7 @@ from pipelines.cleaning.minhash import (
 def _sets(similarity: float, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Two sets of random hashes with the given Jaccard similarity."""
     common = round(2 * size * similarity / (1 + similarity))
-    values = np.random.default_rng(seed).integers(0, 2**63, 2 * size, dtype=np.uint64)
+    values = np.random.default_rng(seed).integers(0, 2**64, 2 * size, dtype=np.uint64)
     return np.unique(values[:size]), np.unique(np.concatenate([values[:common], values[size : 2 * size - common]]))
 
 
@@ -40,21 +42,23 @@ def test_equal_texts_have_equal_sketches_and_an_empty_one_none() -> None:
     assert (sketch(shingles("")) == np.iinfo(np.uint32).max).all()
 
 
-def test_a_long_text_is_sketched_in_blocks() -> None:
-    hashes = _sets(0.5, 20_000, 1)[0]
-    parts = [sketch(part) for part in np.array_split(hashes, 3)]
-    assert (sketch(hashes) == np.minimum.reduce(parts)).all()
+@given(st.lists(st.text(max_size=12), max_size=6))
+def test_many_texts_have_the_shingles_of_each(texts: list[str]) -> None:
+    sets = shingle_sets(Concatenation.of(texts))
+    assert [each.tolist() for each in sets] == [shingles(text).tolist() for text in texts]
 
 
+@pytest.mark.parametrize("size", [20, 60, 500])
 @pytest.mark.parametrize("similarity", [0.2, 0.5, 0.8])
-def test_agreement_of_sketches_estimates_jaccard(similarity: float) -> None:
+def test_agreement_of_sketches_estimates_jaccard(similarity: float, size: int) -> None:
+    """Also of texts with fewer shingles than a sketch has rows."""
     estimates = []
     for seed in range(40):
-        a, b = _sets(similarity, 500, seed)
-        assert jaccard(a, b) == pytest.approx(similarity, abs=0.01)
+        a, b = _sets(similarity, size, seed)
         estimates.append(estimate_jaccard(sketch(a), sketch(b)[None])[0])
     standard_error = (similarity * (1 - similarity) / SKETCH_SIZE) ** 0.5
-    assert np.mean(estimates) == pytest.approx(similarity, abs=4 * standard_error / 40**0.5)
+    exact = jaccard(*_sets(similarity, size, 0))
+    assert np.mean(estimates) == pytest.approx(exact, abs=4 * standard_error / 40**0.5)
     assert np.std(estimates) < 1.5 * standard_error
 
 

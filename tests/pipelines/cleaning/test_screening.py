@@ -21,7 +21,8 @@ def _find(key: str) -> str | None:
 def _screen(text: str, *settings: str, benchmark: bool = False) -> Screened:
     against = ["decontaminate.against=a.jsonl"] if benchmark else []
     config = load_config(CleanConfig, None, ["input=raw", "output=run", *against, *settings])
-    return Screening(config, _find if benchmark else None)(text)
+    (screened,) = Screening(config, _find if benchmark else None)([text])
+    return screened
 
 
 def test_without_pii_a_text_stays_as_it_is() -> None:
