@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -17,6 +18,7 @@ from pipelines.training.compression.settings import (
     resolved_compression,
 )
 from pipelines.training.layout import Batching, Layout, check_batching, check_network, check_stages
+from pipelines.training.mixture import OTHERS, whole_parts
 from pipelines.training.planner.cluster import Cluster
 from pipelines.training.planner.config import ClusterSettings, preset_of
 from pipelines.training.planner.explain import nothing_fits
@@ -110,7 +112,13 @@ class TrainConfig(JobConfig):
         {"parallel", "batch.micro", "recompute", "checkpoint_every", "device"}
     )
 
-    input: str | list[str] = Field(description="a cleaning run, or parquet/jsonl files, folders or globs")
+    input: str | list[str] | dict[str, str | list[str]] = Field(
+        description="a cleaning run, or parquet/jsonl files, folders or globs; {name: ...} names them for `mixture`"
+    )
+    mixture: dict[str, Number] | None = Field(
+        default=None,
+        description="weight of each domain (column `domain`) or named input, '*' for all others; null = as the data is",
+    )
     architecture: Architecture | None = Field(
         default=None,
         description="dense (Qwen3), moe (Qwen3-MoE) or sparse (slices of the feed-forward layers, chosen per token); "
@@ -159,6 +167,7 @@ class TrainConfig(JobConfig):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        _check_mixture(self)
         _check_network(self)
         _check_automatic(self)
         check_stages(self.layout, self.parallel.zero)
@@ -248,6 +257,11 @@ class TrainConfig(JobConfig):
         """Forward passes per replica and step."""
         return self.batch.sequences // (self.parallel.data * self.micro_sequences)
 
+    @property
+    def mixture_parts(self) -> list[int]:
+        """A whole number for each group of the mixture, in its order; [1] without one."""
+        return [1] if self.mixture is None else whole_parts(list(self.mixture.values()))
+
     def _steps_for(self, tokens: int) -> int:
         per_step = self.batch.sequences * self.batch.length
         return -(-tokens // per_step)
@@ -284,6 +298,25 @@ def _check_automatic(config: TrainConfig) -> None:
         raise ValueError("cluster is given and parallel is not auto: only the planner needs to know the cluster")
     if config.parallel.auto and config.from_ is not None:
         raise ValueError("parallel is auto and from is given: the planner needs sizes; say parallel.data and so on")
+
+
+def _check_mixture(config: TrainConfig) -> None:
+    mixture = config.mixture
+    if mixture is None:
+        if isinstance(config.input, dict):
+            raise ValueError("input has names and there is no mixture: give mixture={name: weight, ...}, or a list")
+        return
+    for key, weight in mixture.items():
+        if not 0 <= weight < math.inf:
+            raise ValueError(f"mixture.{key} is {weight}: weights are 0 or more")
+    whole_parts(list(mixture.values()))
+    if isinstance(config.input, dict):
+        unknown = [key for key in mixture if key not in config.input and key != OTHERS]
+        if unknown:
+            raise ValueError(f"mixture.{unknown[0]} names no input: they are {', '.join(config.input)}")
+        missing = [name for name in config.input if name not in mixture]
+        if missing and OTHERS not in mixture:
+            raise ValueError(f"input.{missing[0]} has no weight: add it to the mixture, or '*' for all others")
 
 
 def _check_precision(config: TrainConfig) -> None:

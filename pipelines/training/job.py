@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 from danlu.errors import ConfigError, InputError, ResourceError
@@ -14,14 +13,7 @@ from danlu.report import Report
 from danlu.run_directory import RunDirectory
 from pipelines.training.config import TrainConfig
 from pipelines.training.plan import Device, TrainingPlan
-from pipelines.training.sources import (
-    Kind,
-    conversation_text,
-    detect_kind,
-    input_files,
-    read_conversations,
-    read_texts,
-)
+from pipelines.training.sources import Kind, detect_kind, input_files, input_names
 
 _CHECKPOINT_SUFFIXES = (".json", ".safetensors", ".jinja")
 
@@ -81,6 +73,7 @@ def _tokenizer(
 ) -> int:
     """Train the tokenizer, or take the checkpoint's; returns how many embeddings it needs."""
     from pipelines.training.network import check_checkpoint
+    from pipelines.training.text_sample import TextSample, sample_size
     from pipelines.training.tokenizer import load_tokenizer, train_tokenizer
 
     folder = run.local("tokenizer")
@@ -88,8 +81,9 @@ def _tokenizer(
         return int(facts["vocabulary"])
     if checkpoint is None:
         with progress.stage("tokenizer") as stage:
-            tokenizer = train_tokenizer(_texts(files, kind), config.tokenizer.vocabulary)
-            stage.update(note=f"{len(tokenizer):,} tokens")
+            sample = TextSample(files, kind, config.seed, sample_size(config.tokenizer.vocabulary))
+            tokenizer = train_tokenizer(sample, config.tokenizer.vocabulary)
+            stage.update(note=f"{len(tokenizer):,} tokens, learnt from {sample.description()}")
     else:
         check_checkpoint(checkpoint, config.batch.length, config.layout)
         tokenizer = load_tokenizer(checkpoint)
@@ -106,9 +100,13 @@ def _encode(
 
     if (facts := run.done("tokens")) is not None:
         return Counter(facts)
-    plan = EncodingPlan(kind, str(run.local("tokenizer")), config.batch.length, config.validation_share)
+    tokenizer = str(run.local("tokenizer").resolve())
+    names = input_names(config.input)
+    plan = EncodingPlan(
+        kind, tokenizer, config.batch.length, config.validation_share, mixture=config.mixture, names=names
+    )
     with progress.stage("tokens", unit="documents") as stage:
-        counts = encode_files(files, plan, run.local("tokens"), vocabulary, stage)
+        counts = encode_files(files, plan, run.local("tokens").resolve(), vocabulary, stage)
     if not counts["train_documents"]:
         raise InputError(
             "input has nothing to train on",
@@ -116,16 +114,26 @@ def _encode(
             f"{counts['nothing_to_learn']} have no answer within batch.length={config.batch.length} tokens",
             fix="lower validation_share, or raise batch.length",
         )
+    _check_groups(config, counts, run.local("tokens"))
     run.mark_done("tokens", **counts)
     return counts
 
 
-def _texts(files: list[str], kind: Kind) -> Iterator[str]:
-    for file in files:
-        if kind == "text":
-            yield from read_texts(file)
-        else:
-            yield from map(conversation_text, read_conversations(file))
+def _check_groups(config: TrainConfig, counts: Counter[str], tokens: Path) -> None:
+    """Every weight of the mixture must have something to train on."""
+    from pipelines.training.encoding import DOMAIN
+    from pipelines.training.token_store import TokenStore
+
+    if config.mixture is None:
+        return
+    store = TokenStore(tokens / "train")
+    for group, (key, part) in enumerate(zip(config.mixture, config.mixture_parts, strict=True)):
+        if part and not len(store.members(group)):
+            found = sorted(name.removeprefix(DOMAIN) for name in counts if name.startswith(DOMAIN))
+            raise InputError(
+                f"mixture.{key} is {config.mixture[key]}",
+                rule=f"no training document belongs to it; the input has {', '.join(map(repr, found[:40]))}",
+            )
 
 
 def _checkpoint(config: TrainConfig) -> str | None:

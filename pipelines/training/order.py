@@ -1,21 +1,21 @@
 """Which data belongs to which step: a pure function of the seed, so a resumed run needs to remember only its step.
 
 Documents and conversations are visited in a new random order each epoch, and epochs follow each other without a gap:
-a batch may hold the end of one epoch and the start of the next, so nothing is left over, padded or seen twice.
+a batch may hold the end of one epoch and the start of the next, so nothing is left over, padded or seen twice. With a
+mixture each group has epochs of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
+
+from pipelines.training.mixture import IntArray, Rotation
 
 # Conversations of this many batches are sorted by length together: the larger, the less padding, the less random.
 POOL_BATCHES = 8
-
-IntArray = npt.NDArray[np.int64]
 
 
 def epoch_order(seed: int, epoch: int, count: int) -> IntArray:
@@ -74,16 +74,26 @@ class ConversationOrder:
     Args:
         lengths: (conversations,) tokens of each conversation.
         batch: conversations per step.
+        rotation: whose turn it is; None = there is one group.
+        members: the conversations of each group; None = all of them are one group.
     """
 
-    def __init__(self, lengths: IntArray, batch: int, seed: int) -> None:
+    def __init__(
+        self,
+        lengths: IntArray,
+        batch: int,
+        seed: int,
+        rotation: Rotation | None = None,
+        members: Sequence[IntArray] | None = None,
+    ) -> None:
         self._lengths = lengths
         self._batch = batch
         self._seed = seed
-        # A pool longer than an epoch would put copies of a conversation side by side.
-        self._pool_batches = max(1, min(POOL_BATCHES, len(lengths) // batch))
+        self._rotation = rotation or Rotation([1])
+        self._members = members or [np.arange(len(lengths))]
+        self._pool_batches = self._batches_per_pool()
         self._pool = -1
-        self._batches: IntArray = np.empty((0, 0), np.int64)
+        self._batches: list[IntArray] = []
 
     def batch(self, step: int) -> IntArray:
         """(batch,) the conversations of a step (0-based), shortest first."""
@@ -93,18 +103,40 @@ class ConversationOrder:
             self._pool = pool
         return self._batches[place]
 
-    def _make_pool(self, pool: int) -> IntArray:
-        size = self._pool_batches * self._batch
-        members = np.concatenate(list(self._stretch(pool * size, size)))
-        by_length = members[np.argsort(self._lengths[members], kind="stable")]
-        batches = by_length.reshape(self._pool_batches, self._batch)
-        # A seed of three parts, so that it is none of the epochs' seeds.
-        return batches[np.random.default_rng([self._seed, pool, 1]).permutation(self._pool_batches)]
+    def _batches_per_pool(self) -> int:
+        """A pool longer than an epoch would put copies of a conversation side by side."""
+        most = self._rotation.counts(self._rotation.period) * self._batch
+        per_batch = -(-most // self._rotation.period)
+        epochs = [len(members) // count for members, count in zip(self._members, per_batch, strict=True) if count]
+        return int(max(1, min(POOL_BATCHES, *epochs)))
 
-    def _stretch(self, start: int, size: int) -> Iterator[IntArray]:
-        position, stop, count = start, start + size, len(self._lengths)
+    def _make_pool(self, pool: int) -> list[IntArray]:
+        """Each group's conversations go through the pool from short to long; then the batches are shuffled.
+
+        Every batch takes from each group as many as the rotation gives it.
+        """
+        steps = range(pool * self._pool_batches, (pool + 1) * self._pool_batches + 1)
+        before = np.array([self._rotation.counts(step * self._batch) for step in steps])
+        # A seed of three parts, so that it is none of the epochs' seeds.
+        ranks = np.random.default_rng([self._seed, pool, 1]).permutation(self._pool_batches)
+        by_rank = np.argsort(ranks)
+        batches: list[list[IntArray]] = [[] for _ in ranks]
+        for group, members in enumerate(self._members):
+            chosen = self._by_length(self._stretch(members, int(before[0, group]), int(before[-1, group])))
+            borders = np.cumsum(np.diff(before[:, group])[by_rank])[:-1]
+            for place, piece in zip(by_rank, np.split(chosen, borders), strict=True):
+                batches[place].append(piece)
+        return [self._by_length(np.concatenate(pieces)) for pieces in batches]
+
+    def _by_length(self, conversations: IntArray) -> IntArray:
+        return conversations[np.argsort(self._lengths[conversations], kind="stable")]
+
+    def _stretch(self, members: IntArray, start: int, stop: int) -> IntArray:
+        """Places `start` to `stop` of a group's endless row of epochs."""
+        found, position, count = [members[:0]], start, len(members)
         while position < stop:
             epoch, inside = divmod(position, count)
             taken = min(count - inside, stop - position)
-            yield epoch_order(self._seed, epoch, count)[inside : inside + taken]
+            found.append(members[epoch_order(self._seed, epoch, count)[inside : inside + taken]])
             position += taken
+        return np.concatenate(found)

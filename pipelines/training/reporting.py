@@ -10,7 +10,9 @@ from danlu.report import Check, Lines, Report, Scalar, Section, Table
 from pipelines.training.attempts import read_attempts
 from pipelines.training.export import logit_difference
 from pipelines.training.metrics import StepMetrics, read_metrics
+from pipelines.training.mixture import Rotation
 from pipelines.training.plan import TrainingPlan
+from pipelines.training.token_store import TokenStore
 
 _CURVE_POINTS = 400
 
@@ -31,6 +33,8 @@ def build_report(plan: TrainingPlan, counts: Counter[str], progress: Progress) -
         ),
     ]
     sections: list[Section] = [_loss_curve(rows), _speed_curve(rows), _layout(plan)]
+    if plan.config.mixture is not None:
+        sections.insert(2, mixture_table(plan))
     return Report(job="train", figures=_figures(plan, rows, counts), checks=checks, sections=sections)
 
 
@@ -54,6 +58,8 @@ def _figures(plan: TrainingPlan, rows: list[StepMetrics], counts: Counter[str]) 
     }
     if plan.config.gradient_compression.is_on:
         figures |= _gradient_traffic(rows)
+    if plan.config.mixture is not None:
+        figures["left_out_by_mixture"] = counts["left_out_by_mixture"]
     if plan.kind == "chat":
         figures |= {
             "shortened_conversations": counts["shortened"],
@@ -127,6 +133,24 @@ def _loss_curve(rows: list[StepMetrics]) -> Lines:
 def _speed_curve(rows: list[StepMetrics]) -> Lines:
     series = {"all workers": _thinned([(row.step, row.tokens_per_s) for row in rows])}
     return Lines(title="Speed", x_label="step", y_label="tokens per second", series=series)
+
+
+def mixture_table(plan: TrainingPlan) -> Table:
+    """What was read of each domain or named input: its share, its tokens, and how often it was gone through."""
+    config, store = plan.config, TokenStore(plan.tokens / "train")
+    parts = config.mixture_parts
+    sequences = config.total_steps * config.batch.sequences
+    turns = Rotation(parts).counts(sequences).tolist()
+    rows: list[list[Scalar]] = []
+    for group, (key, part) in enumerate(zip(config.mixture or {}, parts, strict=True)):
+        members = store.members(group)
+        tokens = int(store.lengths[members].sum())
+        # A group's epoch is its tokens, or its conversations, each of which takes one turn.
+        read = turns[group] * config.batch.length if plan.kind == "text" else None
+        epochs = 0.0 if not part else turns[group] / len(members) if read is None else read / tokens
+        rows.append([key, part / sum(parts), turns[group], read, len(members), tokens, round(epochs, 3)])
+    columns = ["of", "weight", "sequences read", "tokens read", "documents", "tokens", "epochs"]
+    return Table(title="Mixture", columns=columns, rows=rows)
 
 
 def _layout(plan: TrainingPlan) -> Table:

@@ -3,32 +3,63 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
-
-import fsspec
 
 from danlu.errors import InputError
 from danlu.inputs import find_artifact, find_files
+from pipelines.training.input_shards import Shard, first_row, read_shard
 
 Kind = Literal["text", "chat"]
-Conversation = list[dict[str, str]]
+Conversation = list[dict[str, Any]]
+Inputs = str | list[str] | dict[str, str | list[str]]
 
 _SUFFIXES = (".parquet", ".jsonl")
 _ROLES = ("system", "user", "assistant")
-_ROWS = 1024
+_CONTENT = ("text", "messages")
 _HASH_STEPS = 1_000_000
 
 
-def input_files(inputs: str | Sequence[str]) -> list[str]:
+@dataclass(frozen=True)
+class Document:
+    """One document or conversation.
+
+    Attributes:
+        row: its row within its shard, from 1.
+        domain: what the `domain` column says; None where the file has no such column.
+    """
+
+    row: int
+    content: str | Conversation
+    domain: str | None
+
+
+def input_files(inputs: Inputs) -> list[str]:
     """The files to train on; of a cleaning run only what it kept.
 
     Raises:
         InputError: nothing is there.
     """
+    if isinstance(inputs, Mapping):
+        return sorted(input_names(inputs))
     locations = [inputs] if isinstance(inputs, str) else inputs
     return sorted({file for place in locations for file in find_files(find_artifact(place, "clean"), _SUFFIXES)})
+
+
+def input_names(inputs: Inputs) -> dict[str, str]:
+    """The name of the input that each file belongs to; empty where inputs have no names.
+
+    Raises:
+        InputError: two inputs hold the same file.
+    """
+    found: dict[str, str] = {}
+    for name, places in inputs.items() if isinstance(inputs, Mapping) else ():
+        for file in input_files(places):
+            if file in found:
+                raise InputError(f"input.{name} and input.{found[file]} both hold {file}", rule="a file has one name")
+            found[file] = name
+    return found
 
 
 def detect_kind(files: Sequence[str]) -> Kind:
@@ -39,7 +70,7 @@ def detect_kind(files: Sequence[str]) -> Kind:
     """
     kinds: dict[Kind, str] = {}
     for file in files:
-        row = next(iter(_rows(file)), None)
+        row = first_row(file, _CONTENT)
         if row is not None:
             kinds.setdefault(_kind_of(file, row), file)
     if not kinds:
@@ -53,44 +84,33 @@ def detect_kind(files: Sequence[str]) -> Kind:
     return next(iter(kinds))
 
 
-def read_texts(file: str) -> Iterator[str]:
-    """The documents of one file, empty ones left out.
+def read_documents(shard: Shard, kind: Kind, with_domain: bool = False) -> Iterator[Document]:
+    """The documents or conversations of a shard; empty texts are left out.
 
     Raises:
-        InputError: a row has no `text`.
+        InputError: a row has no text, or its conversation is not one.
     """
-    for number, row in enumerate(_rows(file), start=1):
-        text = row.get("text")
-        if not isinstance(text, str):
-            raise InputError(f"{file} row {number}", rule="`text` must be a string")
-        if text:
-            yield text
-
-
-def read_conversations(file: str) -> Iterator[Conversation]:
-    """The conversations of one file.
-
-    Raises:
-        InputError: a row is no list of {role, content}, or nothing in it is said by the assistant.
-    """
-    for number, row in enumerate(_rows(file), start=1):
-        messages = row.get("messages")
-        problem = _problem(messages)
-        if problem:
-            raise InputError(f"{file} row {number}", rule=problem)
-        assert isinstance(messages, list)  # _problem has looked
-        yield [{"role": message["role"], "content": message["content"]} for message in messages]
+    columns = (*_CONTENT, "domain") if with_domain else _CONTENT
+    for row, fields in read_shard(shard, columns):
+        content = _text(shard, row, fields) if kind == "text" else _conversation(shard, row, fields)
+        if content:
+            domain = str(fields["domain"] or "") if "domain" in fields else None
+            yield Document(row, content, domain)
 
 
 def held_out(text: str, share: float) -> bool:
     """Whether a document belongs to the validation split: by its content, so copies never straddle the split."""
-    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest, "big") % _HASH_STEPS < share * _HASH_STEPS
+    return _hash_step(text) < share * _HASH_STEPS
 
 
-def conversation_text(conversation: Conversation) -> str:
-    """All that is said in a conversation, for hashing and for training a tokenizer."""
-    return "\n".join(message["content"] for message in conversation)
+def sampled(text: str, share: float, seed: int) -> bool:
+    """Whether a document belongs to a sample of about `share`: by content and seed, independently of `held_out`."""
+    return _hash_step(text, f"sample {seed}".encode()) < share * _HASH_STEPS
+
+
+def text_of(content: str | Conversation) -> str:
+    """A document's text, or all that is said in a conversation: for hashing and for training a tokenizer."""
+    return content if isinstance(content, str) else "\n".join(message["content"] for message in content)
 
 
 def _kind_of(file: str, row: dict[str, Any]) -> Kind:
@@ -99,6 +119,21 @@ def _kind_of(file: str, row: dict[str, Any]) -> Kind:
     if "text" in row:
         return "text"
     raise InputError(f"{file} has the fields {', '.join(row) or '(none)'}", rule="`text` or `messages` is needed")
+
+
+def _text(shard: Shard, row: int, fields: dict[str, Any]) -> str:
+    text = fields.get("text")
+    if not isinstance(text, str):
+        raise InputError(shard.row_name(row), rule="`text` must be a string")
+    return text
+
+
+def _conversation(shard: Shard, row: int, fields: dict[str, Any]) -> Conversation:
+    messages = fields.get("messages")
+    if problem := _problem(messages):
+        raise InputError(shard.row_name(row), rule=problem)
+    assert isinstance(messages, list)  # _problem has looked
+    return [{"role": message["role"], "content": message["content"]} for message in messages]
 
 
 def _problem(messages: Any) -> str:
@@ -112,42 +147,6 @@ def _problem(messages: Any) -> str:
     return "" if any(m["role"] == "assistant" for m in messages) else "no message is the assistant's"
 
 
-def _rows(file: str) -> Iterator[dict[str, Any]]:
-    return _parquet_rows(file) if file.lower().endswith(".parquet") else _jsonl_rows(file)
-
-
-def _parquet_rows(file: str) -> Iterator[dict[str, Any]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with fsspec.open(file, "rb") as stream:
-            table = pq.ParquetFile(stream)
-            wanted = [name for name in ("text", "messages") if name in table.schema_arrow.names]
-            if not wanted:
-                fields = ", ".join(table.schema_arrow.names)
-                raise InputError(f"{file} has the columns {fields}", rule="`text` or `messages` is needed")
-            for batch in table.iter_batches(_ROWS, columns=wanted):
-                yield from batch.to_pylist()
-    except pa.ArrowInvalid as error:
-        raise InputError(f"{file} is no readable parquet file", rule=str(error).splitlines()[0]) from None
-
-
-def _jsonl_rows(file: str) -> Iterator[dict[str, Any]]:
-    with fsspec.open(file, "rt", encoding="utf-8") as stream:
-        try:
-            for number, line in enumerate(stream, start=1):
-                if line.strip():
-                    yield _json_object(file, number, line)
-        except UnicodeDecodeError as error:
-            raise InputError(f"{file} is not UTF-8", rule=str(error)) from None
-
-
-def _json_object(file: str, number: int, line: str) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{file} line {number} is not JSON", rule=error.msg) from None
-    if not isinstance(row, dict):
-        raise InputError(f"{file} line {number} is a {type(row).__name__}", rule="each line must be a JSON object")
-    return row
+def _hash_step(text: str, key: bytes = b"") -> int:
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8, key=key).digest()
+    return int.from_bytes(digest, "big") % _HASH_STEPS

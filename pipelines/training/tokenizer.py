@@ -24,8 +24,6 @@ CHAT_TEMPLATE = (
 
 # Runs of letters (in Chinese: of characters between punctuation), single digits, punctuation, line ends, spaces.
 _WORDS = r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-# Merges learnt from more text than this hardly change, while training time grows with it.
-_SAMPLE_CHARACTERS = 50_000_000
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
@@ -50,7 +48,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenize
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    bpe.train_from_iterator(_sample(texts), trainer)
+    bpe.train_from_iterator(_checked(texts), trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=bpe,
         eos_token=TURN_END,
@@ -112,12 +110,10 @@ def stop_tokens(tokenizer: PreTrainedTokenizerFast) -> list[int]:
     return found or [document_end(tokenizer)]
 
 
-def _sample(texts: Iterable[str]) -> Iterator[str]:
-    characters = 0
+def _checked(texts: Iterable[str]) -> Iterator[str]:
+    empty = True
     for text in texts:
+        empty = empty and not text
         yield text
-        characters += len(text)
-        if characters > _SAMPLE_CHARACTERS:
-            return
-    if not characters:
+    if empty:
         raise InputError("the input has no text", rule="a tokenizer can't be trained on nothing")

@@ -103,13 +103,14 @@ def make_loop(plan: TrainingPlan, save: Callable[[Executor, Position], None]) ->
 
     config = plan.config
     sequences, length = config.batch.sequences, config.batch.length
+    parts = config.mixture_parts
     executor = make_executor(plan)
     at_most = _VALIDATION_BATCHES * sequences
     return TrainingLoop(
         plan=plan,
         executor=executor,
-        samples=open_samples(TokenStore(plan.tokens / "train"), plan.kind, sequences, length, config.seed),
-        validation=validation_samples(TokenStore(plan.tokens / "validation"), plan.kind, length, at_most),
+        samples=open_samples(TokenStore(plan.tokens / "train"), plan.kind, sequences, length, config.seed, parts),
+        validation=validation_samples(TokenStore(plan.tokens / "validation"), plan.kind, length, at_most, parts),
         save=partial(save, executor),
     )
 

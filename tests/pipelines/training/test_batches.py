@@ -100,3 +100,56 @@ def test_an_empty_split_has_no_samples(tmp_path: Path) -> None:
 def test_samples_of_a_store_follow_its_kind(text_store: TokenStore, chat_store: TokenStore) -> None:
     assert len(open_samples(text_store, "text", 3, 4, seed=0).step(0)) == 3
     assert [len(s.inputs) for s in open_samples(chat_store, "chat", 3, 4, seed=0).step(0)] == [3, 4, 5]
+
+
+@pytest.fixture(scope="module")
+def mixed_store(tmp_path_factory: pytest.TempPathFactory) -> TokenStore:
+    """Two groups: documents 0, 2, 4 (tokens 0..20) and 1, 3 (tokens from 100)."""
+    folder = tmp_path_factory.mktemp("mixed")
+    lengths, groups = np.array([7, 3, 6, 5, 8]), np.array([0, 1, 0, 1, 0])
+    starts = {0: 0, 1: 100}
+    tokens = []
+    for length, group in zip(lengths, groups, strict=True):
+        tokens += range(starts[group], starts[group] + length)
+        starts[group] += length
+    with write_store(folder, 400, masked=False) as writer:
+        writer.append(EncodedBatch(np.array(tokens), lengths, rows=np.arange(1, 6), groups=groups))
+    return TokenStore(folder)
+
+
+@given(
+    parts=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    seed=st.integers(0, 50),
+    sequences=st.integers(1, 5),
+    length=st.integers(1, 9),
+)
+def test_in_a_mixture_each_group_has_epochs_of_its_own(mixed_store: TokenStore, parts, seed, sequences, length) -> None:
+    """Each sequence is of one group, by turns; within a group's epoch each token is a target once."""
+    samples = open_samples(mixed_store, "text", sequences, length, seed, parts)
+    streams: dict[int, list[int]] = {0: [], 1: []}
+    for step in range(30):
+        for sample, documents in zip(samples.step(step), samples.documents(step), strict=True):
+            (group,) = {int(token >= 100) for token in sample.inputs.tolist()}
+            assert {document % 2 for document in documents} == {group}
+            streams[group] += sample.inputs.tolist()
+    for group, size in ((0, 21), (1, 8)):
+        full = len(streams[group]) // size * size
+        for start in range(0, full, size):
+            assert len(set(streams[group][start : start + size])) == size
+    total = 30 * sequences
+    assert abs(len(streams[0]) / length - total * parts[0] / sum(parts)) < 1
+    assert [s.inputs.tolist() for s in samples.step(11)] == [
+        s.inputs.tolist() for s in open_samples(mixed_store, "text", sequences, length, seed, parts).step(11)
+    ]
+
+
+def test_a_mixture_is_validated_in_its_shares_as_long_as_each_group_lasts(mixed_store: TokenStore) -> None:
+    windows = validation_samples(mixed_store, "text", length=2, at_most=100, parts=[1, 3])
+    groups = [int(window.inputs[0] >= 100) for window in windows]
+    assert sorted(groups[:4]) == [0, 1, 1, 1] and groups[4:] == [0] * 9
+    assert len(windows) == 10 + 3
+    assert len(np.unique(np.concatenate([window.targets for window in windows]))) == 26
+
+
+def test_a_document_is_known_by_where_it_was_read(mixed_store: TokenStore) -> None:
+    assert [mixed_store.origin(document) for document in (0, 4)] == ["row 1", "row 5"]

@@ -50,6 +50,27 @@ def test_text_then_conversations(
     assert tokenizers[0] == tokenizers[1]
 
 
+def test_a_mixture_of_inputs_reads_each_by_its_weight(
+    train: Train, small: dict[str, Any], text_file: Path, tmp_path: Path
+) -> None:
+    lines = text_file.read_text(encoding="utf-8").splitlines(keepends=True)
+    for name, part in (("few", lines[:10]), ("many", lines[10:])):
+        (tmp_path / f"{name}.jsonl").write_text("".join(part), encoding="utf-8")
+    inputs = {name: str(tmp_path / f"{name}.jsonl") for name in ("few", "many")}
+    mixed = {"input": inputs, "mixture": {"few": 0.75, "*": 0.25}, "validation_share": 0.1, "steps": 10}
+    report = train(small | mixed | {"output": str(tmp_path / "run")})
+    assert report.held, report.checks
+    (table,) = [section for section in report.sections if section.title == "Mixture"]
+    few, many = table.rows
+    assert few[:4] == ["few", 0.75, 30, 30 * 32] and many[:4] == ["*", 0.25, 10, 10 * 32]
+    assert few[4] + many[4] == report.figures["train_documents"]
+    assert few[6] == pytest.approx(30 * 32 / few[5], abs=1e-3)
+    with pytest.raises(InputError, match=r"mixture\.art is 1.*no training document belongs to it; the input has ''"):
+        file = tmp_path / "domains.jsonl"
+        file.write_text("".join(json.dumps({"text": "无", "domain": None}) + "\n" for _ in range(20)))
+        train(small | {"input": str(file), "mixture": {"art": 1, "*": 1}, "output": str(tmp_path / "none")})
+
+
 def test_a_run_learns_its_answers_by_heart(train: Train, small: dict[str, Any], tmp_path: Path) -> None:
     """Greedy decoding of the saved checkpoint, through its chat template, gives the answers and stops."""
     pairs = [

@@ -8,6 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.training.mixture import Rotation
 from pipelines.training.order import POOL_BATCHES, ConversationOrder, TextOrder, epoch_order
 
 lengths_lists = st.lists(st.integers(1, 9), min_size=1, max_size=12)
@@ -73,3 +74,29 @@ def test_epochs_and_seeds_differ() -> None:
 def test_a_batch_of_few_conversations_holds_no_copies() -> None:
     order = ConversationOrder(np.arange(10, 22), 4, seed=0)
     assert all(len(set(order.batch(step).tolist())) == 4 for step in range(3))
+
+
+@given(
+    sizes=st.lists(st.integers(1, 30), min_size=1, max_size=4),
+    parts=st.lists(st.integers(1, 9), min_size=4, max_size=4),
+    seed=st.integers(0, 99),
+    batch=st.integers(1, 6),
+)
+def test_mixed_conversations_keep_their_shares_and_epochs(sizes, parts, seed, batch) -> None:
+    """At every step the shares are those of the rotation; at every pool's end each group is within one epoch."""
+    groups = np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
+    parts = parts[: len(sizes)]
+    rotation, lengths = Rotation(parts), np.random.default_rng(seed).integers(1, 50, sum(sizes))
+    order = ConversationOrder(lengths, batch, seed, rotation, groups)
+    seen: Counter[int] = Counter()
+    for step in range(40):
+        members = order.batch(step)
+        assert list(lengths[members]) == sorted(lengths[members])
+        seen.update(members.tolist())
+        counts = [sum(seen[i] for i in group.tolist()) for group in groups]
+        assert counts == rotation.counts((step + 1) * batch).tolist()
+        if (step + 1) % order._pool_batches == 0:
+            for group, count in zip(groups, counts, strict=True):
+                epochs, rest = divmod(count, len(group))
+                assert all(seen[i] in (epochs, epochs + bool(rest)) for i in group.tolist())
+    assert order.batch(17).tolist() == ConversationOrder(lengths, batch, seed, rotation, groups).batch(17).tolist()
