@@ -21,10 +21,11 @@ _WORKER = Path(__file__).with_name("gloo_worker.py")
 
 @dataclass(frozen=True)
 class Case:
-    """A run: which data, and the settings of `danlu train`."""
+    """A run: which data, the settings of `danlu train`, and the folder that `from` names."""
 
     kind: Kind
     settings: dict[str, Any]
+    checkpoint: str | None = None
 
     def config(self) -> TrainConfig:
         """The settings, validated and resolved."""
@@ -60,8 +61,13 @@ def train_cases(
         (place / "tokens").symlink_to(stores[case.kind])
         (place / "tokenizer").symlink_to(tokenizer)
         settings = {"input": "unused"} | case.settings
-        written[name] = {"config": settings, "kind": case.kind, "vocabulary": vocabulary}
-        plans[name] = TrainingPlan(case.config(), case.kind, str(place), None, vocabulary, "cpu", began=0.0)
+        written[name] = {
+            "config": settings,
+            "kind": case.kind,
+            "vocabulary": vocabulary,
+            "checkpoint": case.checkpoint,
+        }
+        plans[name] = TrainingPlan(case.config(), case.kind, str(place), case.checkpoint, vocabulary, "cpu", began=0.0)
     (folder / "cases.json").write_text(json.dumps(written))
     run = [sys.executable, str(_WORKER), str(folder / "cases.json")]
     # More threads than cores would only wait for each other.

@@ -38,7 +38,8 @@ def train_case(folder: Path, case: dict[str, Any]) -> None:
     config = validate(TrainConfig, case["config"] | {"output": str(folder)}).resolved()
     folder.mkdir(exist_ok=True)
     (folder / "_state").mkdir(exist_ok=True)
-    plan = TrainingPlan(config, case["kind"], str(folder), None, case["vocabulary"], "cpu", began=0.0)
+    checkpoint = case.get("checkpoint")
+    plan = TrainingPlan(config, case["kind"], str(folder), checkpoint, case["vocabulary"], "cpu", began=0.0)
     saved: list[Position] = []
     loop = make_loop(plan, save=lambda executor, position: saved.append(position))
     # Gradients that are discarded leave no trace.

@@ -28,9 +28,11 @@ class PlainStep:
     gradient_norm: float
 
 
-def plain_training(config: TrainConfig, kind: Kind, store: Path, vocabulary: int) -> Iterator[PlainStep]:
+def plain_training(
+    config: TrainConfig, kind: Kind, store: Path, vocabulary: int, checkpoint: str | None = None
+) -> Iterator[PlainStep]:
     """Each step in fp32, the gradient taken from one sequence after the other."""
-    model = make_network(config, None, vocabulary).train()
+    model = make_network(config, checkpoint, vocabulary).train()
     matrices = [p for p in model.parameters() if p.ndim > 1]
     vectors = [p for p in model.parameters() if p.ndim == 1]
     decay = config.optimizer.weight_decay

@@ -100,6 +100,22 @@ class TokenizerSettings(Settings):
     vocabulary: int = Field(default=4096, ge=300, le=1_000_000, description="most tokens that the tokenizer may have")
 
 
+class LoraSettings(Settings):
+    """Adapters of low rank beside the linear layers of `from`, which itself is not changed."""
+
+    rank: int = Field(default=16, ge=1, description="width of the adapters; more can learn more")
+    alpha: int | None = Field(default=None, ge=1, description="adapters count alpha / rank; null = twice the rank")
+    dropout: Number = Field(default=0.0, ge=0, lt=1, description="share of an adapter's inputs dropped in training")
+    targets: list[str] | None = Field(
+        default=None, min_length=1, description="names of layers; null = those of attention and feed-forward networks"
+    )
+
+    @property
+    def scaled_alpha(self) -> int:
+        """`alpha`, or its default."""
+        return 2 * self.rank if self.alpha is None else self.alpha
+
+
 class TrainConfig(JobConfig):
     """Train a language model on clean text, or fine-tune one on conversations.
 
@@ -130,6 +146,9 @@ class TrainConfig(JobConfig):
         default=None,
         alias="from",
         description="start at this checkpoint: a training run, a folder, or a Hugging Face name",
+    )
+    lora: LoraSettings | None = Field(
+        default=None, description="train adapters of low rank instead of all weights of `from`; {} takes the defaults"
     )
     steps: int | None = Field(
         default=None, ge=1, description=f"optimizer steps; null = {_DEFAULT_STEPS}, or as `tokens` says"
@@ -170,6 +189,7 @@ class TrainConfig(JobConfig):
         _check_mixture(self)
         _check_network(self)
         _check_automatic(self)
+        _check_lora(self)
         check_stages(self.layout, self.parallel.zero)
         if not self.parallel.auto:
             check_batching(self.layout, Batching(self.batch.sequences, self.batch.micro))
@@ -317,6 +337,19 @@ def _check_mixture(config: TrainConfig) -> None:
         missing = [name for name in config.input if name not in mixture]
         if missing and OTHERS not in mixture:
             raise ValueError(f"input.{missing[0]} has no weight: add it to the mixture, or '*' for all others")
+
+
+def _check_lora(config: TrainConfig) -> None:
+    if config.lora is None:
+        return
+    if config.from_ is None:
+        raise ValueError("lora is given and from is not: adapters belong to a trained checkpoint, named in `from`")
+    for axis in ("pipeline", "tensor", "expert"):
+        if getattr(config.parallel, axis) > 1:
+            raise ValueError(
+                f"lora is given and parallel.{axis} is {getattr(config.parallel, axis)}: adapters are trained with "
+                "data parallelism and ZeRO (parallel.zero=3 shards the network too)"
+            )
 
 
 def _check_precision(config: TrainConfig) -> None:

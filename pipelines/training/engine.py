@@ -120,7 +120,8 @@ def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[s
         # DeepSpeed looks for these two keys to shard them among the workers that have the same experts.
         mark = {"moe": True, "name": expert_group_name(spread[0])}
         groups.append({"params": spread, "weight_decay": weight_decay, **mark})
-    return groups
+    # Adapters are matrices alone, and ZeRO wants no empty group.
+    return [group for group in groups if group["params"]]
 
 
 def _fetch_experts_together(model: PreTrainedModel) -> None:

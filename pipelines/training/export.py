@@ -10,6 +10,8 @@ import numpy as np
 
 from actors.networks.build import register_networks
 from danlu.errors import RunError
+from pipelines.training.config import LoraSettings
+from pipelines.training.lora import merged, save_adapter, targets_of
 from pipelines.training.losses import router_weight
 from pipelines.training.plan import TrainingPlan
 from pipelines.training.tokenizer import load_tokenizer, stop_tokens
@@ -25,7 +27,7 @@ _TOLERANCE = {"fp32": 1e-4, "bf16": 3e-2}
 
 
 def export_checkpoint(executor: Executor, plan: TrainingPlan, probe: np.ndarray) -> None:
-    """Write `checkpoint/` and the probe's logits. Every worker takes part; the first one writes.
+    """Write `checkpoint/`, `adapter/` and the probe's logits. Every worker takes part; the first one writes.
 
     Args:
         probe: (tokens,) int64, some real text.
@@ -35,6 +37,9 @@ def export_checkpoint(executor: Executor, plan: TrainingPlan, probe: np.ndarray)
     if logits is not None:
         part = plan.result.with_suffix(".part")
         shutil.rmtree(part, ignore_errors=True)
+        if plan.config.lora is not None:
+            _save_adapter(weights, plan, plan.config.lora)
+            weights = merged(weights, plan.config.lora)
         _save(executor, weights, plan, part)
         shutil.rmtree(plan.result, ignore_errors=True)
         part.replace(plan.result)
@@ -65,6 +70,14 @@ def logit_difference(plan: TrainingPlan) -> tuple[float, float]:
     by_token = np.abs(found - expected).max(axis=-1)
     routed = plan.config.precision == "bf16" and router_weight(model.config) > 0
     return float(np.quantile(by_token, 0.75) if routed else by_token.max()), allowed
+
+
+def _save_adapter(weights: dict[str, torch.Tensor], plan: TrainingPlan, settings: LoraSettings) -> None:
+    part = plan.adapter.with_suffix(".part")
+    shutil.rmtree(part, ignore_errors=True)
+    save_adapter(weights, settings, targets_of(weights), str(plan.checkpoint), part)
+    shutil.rmtree(plan.adapter, ignore_errors=True)
+    part.replace(plan.adapter)
 
 
 def _save(executor: Executor, weights: dict[str, torch.Tensor], plan: TrainingPlan, folder: Path) -> None:

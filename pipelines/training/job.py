@@ -85,7 +85,7 @@ def _tokenizer(
             tokenizer = train_tokenizer(sample, config.tokenizer.vocabulary)
             stage.update(note=f"{len(tokenizer):,} tokens, learnt from {sample.description()}")
     else:
-        check_checkpoint(checkpoint, config.batch.length, config.layout)
+        check_checkpoint(checkpoint, config.batch.length, config.layout, config.lora)
         tokenizer = load_tokenizer(checkpoint)
     tokenizer.save_pretrained(folder)
     run.mark_done("tokenizer", vocabulary=len(tokenizer))

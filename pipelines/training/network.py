@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from actors.networks.build import architecture_of, build_config, register_networks, sizes_of
 from danlu.errors import ConfigError, InputError, NotAvailableError
 from danlu.inputs import find_artifact
-from pipelines.training.config import TrainConfig
+from pipelines.training.config import LoraSettings, TrainConfig
 from pipelines.training.layout import Layout, check_network
+from pipelines.training.lora import add_adapters, chosen_targets
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
@@ -34,14 +35,15 @@ def find_checkpoint(location: str) -> str:
     raise InputError(f"from is {location!r}", rule="no such folder", fix="give a finished training run")
 
 
-def check_checkpoint(checkpoint: str, length: int, layout: Layout) -> None:
-    """Raise unless the checkpoint's network can read sequences of `length` tokens and be cut as `layout` wants.
+def check_checkpoint(checkpoint: str, length: int, layout: Layout, lora: LoraSettings | None = None) -> None:
+    """Raise unless the checkpoint's network can read `length` tokens, be cut as `layout` wants, and has `lora.targets`.
 
     Raises:
         InputError: the sequences are too long, or no network of this name can be had.
-        ConfigError: it can't be cut so.
+        ConfigError: it can't be cut so, or has no layers of these names.
     """
-    from transformers import AutoConfig
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
 
     register_networks()
     try:
@@ -55,6 +57,9 @@ def check_checkpoint(checkpoint: str, length: int, layout: Layout) -> None:
         raise InputError(f"batch.length is {length}", rule=f"the context of {checkpoint} is {longest} tokens")
     if layout.pipeline * layout.tensor * layout.expert > 1:
         _check_cuts(checkpoint, config, layout)
+    if lora is not None:
+        with torch.device("meta"):
+            chosen_targets(AutoModelForCausalLM.from_config(config), lora)
 
 
 def _check_cuts(checkpoint: str, config: PreTrainedConfig, layout: Layout) -> None:
@@ -83,7 +88,10 @@ def make_network(config: TrainConfig, checkpoint: str | None, vocabulary: int) -
 
     register_networks()
     if checkpoint is not None:
-        return AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32)
+        model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32)
+        if config.lora is not None:
+            add_adapters(model, config.lora, config.seed)
+        return model
     assert config.architecture is not None and config.sizes is not None  # the config is resolved
     torch.manual_seed(config.seed)
     shape = build_config(config.architecture, config.sizes, vocabulary)

@@ -75,6 +75,11 @@ class TrainingPlan:
         """The finished checkpoint in Hugging Face form."""
         return Path(self.folder, "checkpoint")
 
+    @property
+    def adapter(self) -> Path:
+        """The adapters alone in peft's form, where they were trained; `result` has them merged in."""
+        return Path(self.folder, "adapter")
+
 
 @dataclass(frozen=True)
 class Outcome:
