@@ -61,6 +61,19 @@ CODE_GENERATION_SOLUTIONS = Metric(
     "solutions, origin = template, model or none; outcome = passed, unchecked or failed",
 )
 CODE_GENERATION_SECONDS = Metric("danlu_code_generation_seconds", "histogram", (), "seconds for a solution")
+TRAINING_LOSS = Metric("danlu_training_loss", "gauge", ("run",), "cross entropy of the last step, nats per token")
+TRAINING_VALIDATION_LOSS = Metric(
+    "danlu_training_validation_loss", "gauge", ("run",), "cross entropy of the held-out documents, nats per token"
+)
+TRAINING_STEP = Metric("danlu_training_step", "gauge", ("run",), "optimizer steps done")
+TRAINING_TOKENS_PER_SECOND = Metric(
+    "danlu_training_tokens_per_second", "gauge", ("run",), "of the last step, over all workers"
+)
+TRAINING_GRADIENT_NORM = Metric("danlu_training_gradient_norm", "gauge", ("run",), "of the last step, before clipping")
+TRAINING_LEARNING_RATE = Metric("danlu_training_learning_rate", "gauge", ("run",), "of the last step")
+TRAINING_SKIPPED = Metric(
+    "danlu_training_skipped_steps", "gauge", ("run",), "steps left out for their loss since the workers started"
+)
 
 METRICS: tuple[Metric, ...] = (
     GATEWAY_REQUESTS,
@@ -73,4 +86,11 @@ METRICS: tuple[Metric, ...] = (
     CUSTOMER_SERVICE_SECONDS,
     CODE_GENERATION_SOLUTIONS,
     CODE_GENERATION_SECONDS,
+    TRAINING_LOSS,
+    TRAINING_VALIDATION_LOSS,
+    TRAINING_STEP,
+    TRAINING_TOKENS_PER_SECOND,
+    TRAINING_GRADIENT_NORM,
+    TRAINING_LEARNING_RATE,
+    TRAINING_SKIPPED,
 )

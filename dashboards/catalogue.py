@@ -13,6 +13,13 @@ from danlu.metrics import (
     GATEWAY_REQUESTS,
     GATEWAY_TIME_TO_FIRST_TOKEN,
     GATEWAY_TOKENS,
+    TRAINING_GRADIENT_NORM,
+    TRAINING_LEARNING_RATE,
+    TRAINING_LOSS,
+    TRAINING_SKIPPED,
+    TRAINING_STEP,
+    TRAINING_TOKENS_PER_SECOND,
+    TRAINING_VALIDATION_LOSS,
     Metric,
 )
 from dashboards.panels import Dashboard, Panel, Query
@@ -37,6 +44,11 @@ def share_of(metric: Metric, matching: str, legend: str) -> Query:
     """The share of a counter's events that match; no value while there are no events."""
     part = f"sum(rate({metric.exported}{{{matching}}}[{_WINDOW}]))"
     return Query(f"{part} / sum(rate({metric.exported}[{_WINDOW}]))", legend)
+
+
+def last(metric: Metric, legend: str = "{{run}}") -> Query:
+    """A gauge as it is, one series for each run."""
+    return Query(f"max by (run) ({metric.exported})", legend)
 
 
 def _latency(metric: Metric, by: str = "") -> tuple[Query, ...]:
@@ -177,6 +189,29 @@ CLUSTER = Dashboard(
                     ),
                 ),
                 "Seconds that workers waited for checkpoints; it should grow slowly.",
+            ),
+        ),
+        "Training runs": (
+            Panel(
+                "Loss",
+                "short",
+                (last(TRAINING_LOSS, "{{run}}"), last(TRAINING_VALIDATION_LOSS, "{{run}}, validation")),
+                "Nats per token. Validation that rises while training falls is a network that learns by heart.",
+            ),
+            Panel("Speed", "cps", (last(TRAINING_TOKENS_PER_SECOND),), "Tokens per second, over all workers."),
+            Panel(
+                "Gradient norm",
+                "short",
+                (last(TRAINING_GRADIENT_NORM),),
+                "Before clipping. It rises before a loss does.",
+            ),
+            Panel("Learning rate", "short", (last(TRAINING_LEARNING_RATE),), "Warm-up, then the schedule."),
+            Panel("Steps", "short", (last(TRAINING_STEP),), "A line that is flat is a run that stands."),
+            Panel(
+                "Skipped steps",
+                "short",
+                (last(TRAINING_SKIPPED),),
+                "Left out for a loss that was no number or far above the others; the run's output names the documents.",
             ),
         ),
     },

@@ -25,6 +25,7 @@ from pipelines.training.planner.explain import nothing_fits
 from pipelines.training.planner.found import find_cluster
 from pipelines.training.planner.search import Limits, search, search_fewer
 from pipelines.training.planner.workload import Choice, Workload
+from pipelines.training.spikes import OnSpike
 
 _DEFAULT_STEPS = 200
 
@@ -125,7 +126,7 @@ class TrainConfig(JobConfig):
 
     # Neither the data of a step nor the update from it depends on these, rounding apart.
     changeable: ClassVar[frozenset[str]] = frozenset(
-        {"parallel", "batch.micro", "recompute", "checkpoint_every", "device"}
+        {"parallel", "batch.micro", "recompute", "checkpoint_every", "device", "on_spike", "tensorboard"}
     )
 
     input: str | list[str] | dict[str, str | list[str]] = Field(
@@ -168,6 +169,12 @@ class TrainConfig(JobConfig):
     )
     optimizer: OptimizerSettings = Field(default_factory=OptimizerSettings, description="AdamW and its schedule")
     tokenizer: TokenizerSettings = Field(default_factory=TokenizerSettings, description="the tokenizer to train")
+    on_spike: OnSpike = Field(
+        default="skip",
+        description="a loss far above the last ones, or no number: skip the step (5 in a row at most), stop, or ignore "
+        "(no number stops all the same)",
+    )
+    tensorboard: bool = Field(default=True, description="write event files into `tensorboard/` of the run")
     checkpoint_every: int = Field(default=100, ge=1, description="steps between checkpoints (and validations)")
     validation_share: Number = Field(
         default=0.01, ge=0, le=0.5, description="share of documents held out, chosen by content"

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from danlu.errors import DanluError, RunError
 from danlu.progress import Progress
 from pipelines.training.attempts import Attempt, read_attempts
-from pipelines.training.metrics import latest_metrics
+from pipelines.training.metrics import latest_metrics, read_metrics
 from pipelines.training.places import PlaceWatch
-from pipelines.training.plan import TrainingPlan
+from pipelines.training.plan import Outcome, TrainingPlan
 from pipelines.training.worker import train_worker
 
 if TYPE_CHECKING:
@@ -110,6 +110,7 @@ def _watch_steps(fit: _Fit, plan: TrainingPlan, progress: Progress) -> None:
         _say(progress, f"continues from step {base}", attempts[-1])
     steps = plan.config.total_steps
     places = PlaceWatch(plan.config.layout.world, _per_worker(plan), ray.cluster_resources)
+    told = base
     with progress.stage("train", steps - base, "steps") as stage:
         while not fit.ended.is_set():
             fit.ended.wait(_LOOK_EVERY_S)
@@ -117,12 +118,22 @@ def _watch_steps(fit: _Fit, plan: TrainingPlan, progress: Progress) -> None:
             if row is not None and row.step > base:
                 speed = f"{row.tokens_per_s:,.0f} tokens/s"
                 stage.update(row.step - base, note=f"step {row.step}/{steps}, loss {row.loss:.3f}, {speed}")
+            told = _say_skipped(progress, plan, told)
             restarted = read_attempts(plan.attempts)[len(attempts) :]
             for attempt in restarted:
                 _say(progress, f"a worker was lost; all continue from step {attempt.step}", attempt)
             attempts += restarted
             if changed := places.look():
                 progress.say(f"train: {changed}")
+
+
+def _say_skipped(progress: Progress, plan: TrainingPlan, told: int) -> int:
+    """Tell of steps after `told` that were left out; returns the last one told of."""
+    for row in read_metrics(plan.skipped):
+        if row.step > told:
+            progress.say(f"train: step {row.step} is left out: {row.skipped}")
+            told = row.step
+    return told
 
 
 def _say(progress: Progress, what: str, attempt: Attempt) -> None:
@@ -144,12 +155,20 @@ def _judge(fit: _Fit, plan: TrainingPlan) -> None:
     if fit.outcome.reason == "damaged":
         rule, fix = fit.outcome.detail, f"bring back the files in {plan.checkpoints}, or begin anew with --fresh"
         raise RunError("no checkpoint of this run can be read", rule=rule, fix=fix)
-    if fit.outcome.reason == "not_finite":
-        raise RunError(
-            f"training stopped at step {fit.outcome.step}",
-            rule=f"{fit.outcome.detail}; the learning rate peaks at {plan.config.optimizer.learning_rate:g}",
-            fix="choose another output with a lower optimizer.learning_rate or a longer optimizer.warmup_steps",
-        )
+    if fit.outcome.reason in ("not_finite", "spike"):
+        raise _stopped_by_loss(fit.outcome, plan)
+
+
+def _stopped_by_loss(outcome: Outcome, plan: TrainingPlan) -> RunError:
+    """One bad batch can be left out; a network that has gone astray needs gentler steps."""
+    gentler = "choose another output with a lower optimizer.learning_rate or a longer optimizer.warmup_steps"
+    once = plan.config.on_spike == "stop" or (plan.config.on_spike == "ignore" and outcome.reason == "not_finite")
+    leave_out = "the same command with on_spike=skip goes on from the last checkpoint and leaves such steps out; or "
+    return RunError(
+        f"training stopped at step {outcome.step}",
+        rule=f"{outcome.detail}; the learning rate peaks at {plan.config.optimizer.learning_rate:g}",
+        fix=f"{leave_out}{gentler}" if once and "norm" not in outcome.detail else gentler,
+    )
 
 
 def _explained(error: Exception, plan: TrainingPlan) -> Exception:

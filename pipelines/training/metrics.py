@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ class StepMetrics:
         gradient_bytes: what the first worker sent to agree on gradients (where compression is on).
         gradient_payload_bytes: of these, the compressed messages; 0 at a step with whole gradients.
         gradient_whole_bytes: what it would have sent without compression.
+        skipped: why the step's gradients were not learnt from, and which documents they came from.
     """
 
     step: int
@@ -40,11 +42,12 @@ class StepMetrics:
     gradient_bytes: int | None = None
     gradient_payload_bytes: int | None = None
     gradient_whole_bytes: int | None = None
+    skipped: str | None = None
 
 
 def append_metrics(file: Path, row: StepMetrics) -> None:
     """Add one step."""
-    values = {key: value for key, value in asdict(row).items() if value is not None}
+    values = {key: _plain(value) for key, value in asdict(row).items() if value is not None}
     with open(file, "a", encoding="utf-8") as stream:
         stream.write(json.dumps(values) + "\n")
 
@@ -89,9 +92,17 @@ def latest_metrics(file: Path) -> StepMetrics | None:
     return next((row for line in reversed(lines) if (row := _parse(line)) is not None), None)
 
 
+def _plain(value: Any) -> Any:
+    """JSON has no word for what is no number."""
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def _parse(line: str) -> StepMetrics | None:
     try:
         values: dict[str, Any] = json.loads(line)
+        for key in values.keys() - {"skipped"}:
+            if isinstance(values[key], str):
+                values[key] = float(values[key])
         return StepMetrics(**values)
-    except (json.JSONDecodeError, TypeError):
+    except (json.JSONDecodeError, TypeError, ValueError, AttributeError):
         return None

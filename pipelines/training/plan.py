@@ -11,6 +11,7 @@ from pipelines.training.metrics import METRICS_FILE
 from pipelines.training.sources import Kind
 
 Device = Literal["cpu", "cuda"]
+Reason = Literal["finished", "interrupted", "not_finite", "spike", "not_saved", "damaged"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,16 @@ class TrainingPlan:
     @property
     def metrics(self) -> Path:
         return Path(self.folder, METRICS_FILE)
+
+    @property
+    def skipped(self) -> Path:
+        """The lines of `metrics` that tell of steps which were not learnt from."""
+        return Path(self.folder, "_state", "skipped.jsonl")
+
+    @property
+    def tensorboard(self) -> Path:
+        """Event files, for `tensorboard --logdir`."""
+        return Path(self.folder, "tensorboard")
 
     @property
     def attempts(self) -> Path:
@@ -85,10 +96,10 @@ class TrainingPlan:
 class Outcome:
     """How training ended after `step` steps.
 
-    `not_finite` says which number was not, `not_saved` why a checkpoint could not be written, and `damaged` what is
-    wrong with the checkpoints when none can be read.
+    `not_finite` says which number was not, `spike` which loss was too high, `not_saved` why a checkpoint could not be
+    written, and `damaged` what is wrong with the checkpoints when none can be read.
     """
 
-    reason: Literal["finished", "interrupted", "not_finite", "not_saved", "damaged"]
+    reason: Reason
     step: int
     detail: str = ""

@@ -19,12 +19,13 @@ _CURVE_POINTS = 400
 
 def build_report(plan: TrainingPlan, counts: Counter[str], progress: Progress) -> Report:
     """Figures, checks and curves of a finished training run."""
-    rows = read_metrics(plan.metrics)
+    every = read_metrics(plan.metrics)
+    rows = [row for row in every if row.skipped is None] or every
     with progress.stage("check the checkpoint") as stage:
         difference, allowed = logit_difference(plan)
         stage.update(note=f"logits differ by {difference:.1e}")
     checks = [
-        _steps_check(rows, plan.config.total_steps),
+        _steps_check(every, plan.config.total_steps),
         _loss_check(rows),
         Check(
             name="the checkpoint gives the trained network's logits in plain transformers",
@@ -33,13 +34,15 @@ def build_report(plan: TrainingPlan, counts: Counter[str], progress: Progress) -
         ),
     ]
     sections: list[Section] = [_loss_curve(rows), _speed_curve(rows), _layout(plan)]
+    if len(rows) < len(every):
+        sections.append(_skipped(every))
     if plan.config.mixture is not None:
         sections.insert(2, mixture_table(plan))
-    return Report(job="train", figures=_figures(plan, rows, counts), checks=checks, sections=sections)
+    return Report(job="train", figures=_figures(plan, rows, every[-1], counts), checks=checks, sections=sections)
 
 
-def _figures(plan: TrainingPlan, rows: list[StepMetrics], counts: Counter[str]) -> dict[str, Scalar]:
-    last, attempts = rows[-1], read_attempts(plan.attempts)
+def _figures(plan: TrainingPlan, rows: list[StepMetrics], last: StepMetrics, counts: Counter[str]) -> dict[str, Scalar]:
+    attempts = read_attempts(plan.attempts)
     validation = next((row.validation_loss for row in reversed(rows) if row.validation_loss is not None), None)
     first = next((row for row in rows if row.step == attempts[0].step + 1), rows[0])
     figures: dict[str, Scalar] = {
@@ -55,6 +58,7 @@ def _figures(plan: TrainingPlan, rows: list[StepMetrics], counts: Counter[str]) 
         "tokens_per_s": _median_speed(rows),
         "first_step_s": attempts[0].seconds + first.tokens / (attempts[0].step + 1) / first.tokens_per_s,
         "restarts": len(attempts) - 1,
+        "skipped_steps": len(read_metrics(plan.skipped)),
     }
     if plan.config.gradient_compression.is_on:
         figures |= _gradient_traffic(rows)
@@ -133,6 +137,11 @@ def _loss_curve(rows: list[StepMetrics]) -> Lines:
 def _speed_curve(rows: list[StepMetrics]) -> Lines:
     series = {"all workers": _thinned([(row.step, row.tokens_per_s) for row in rows])}
     return Lines(title="Speed", x_label="step", y_label="tokens per second", series=series)
+
+
+def _skipped(rows: list[StepMetrics]) -> Table:
+    left_out: list[list[Scalar]] = [[row.step, row.skipped] for row in rows if row.skipped is not None]
+    return Table(title="Steps left out", columns=["step", "why, and what was read"], rows=left_out)
 
 
 def mixture_table(plan: TrainingPlan) -> Table:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.training.attempts import Attempt, append_attempt
 from pipelines.training.plan import Outcome, TrainingPlan
+from pipelines.training.spikes import WINDOW
 
 if TYPE_CHECKING:
     from pipelines.training.checkpoints import Position
@@ -28,6 +29,7 @@ def train_worker(settings: dict[str, Any]) -> Outcome:
         return Outcome("interrupted", 0)
     from pipelines.training.export import export_checkpoint
     from pipelines.training.metrics import rewind_metrics
+    from pipelines.training.watching import close_sinks, open_sinks
 
     loop = make_loop(plan, lambda _executor, position: session.save(position))
     session = open_session(plan, loop.executor)
@@ -42,7 +44,11 @@ def train_worker(settings: dict[str, Any]) -> Outcome:
     _note_attempt(plan, resumed.position.step, notes, loop.rank)
     if loop.rank == 0:
         rewind_metrics(plan.metrics, resumed.position.step)
+        rewind_metrics(plan.skipped, resumed.position.step)
+        loop.sinks = open_sinks(plan, resumed.position.step)
+    _recall(loop)
     outcome = loop.run(resumed.position)
+    close_sinks(loop.sinks)
     if outcome.reason == "finished":
         export_checkpoint(loop.executor, plan, loop.samples.step(0)[-1].inputs)
     failure = session.close()
@@ -101,7 +107,7 @@ def make_loop(plan: TrainingPlan, save: Callable[[Executor, Position], None]) ->
     from pipelines.training.loop import TrainingLoop
     from pipelines.training.token_store import TokenStore
 
-    config = plan.config
+    config, store = plan.config, TokenStore(plan.tokens / "train")
     sequences, length = config.batch.sequences, config.batch.length
     parts = config.mixture_parts
     executor = make_executor(plan)
@@ -109,9 +115,10 @@ def make_loop(plan: TrainingPlan, save: Callable[[Executor, Position], None]) ->
     return TrainingLoop(
         plan=plan,
         executor=executor,
-        samples=open_samples(TokenStore(plan.tokens / "train"), plan.kind, sequences, length, config.seed, parts),
+        samples=open_samples(store, plan.kind, sequences, length, config.seed, parts),
         validation=validation_samples(TokenStore(plan.tokens / "validation"), plan.kind, length, at_most, parts),
         save=partial(save, executor),
+        origin=store.origin,
     )
 
 
@@ -133,6 +140,18 @@ def open_session(plan: TrainingPlan, executor: Executor) -> CheckpointSession:
         extras=extras,
         gather=gather_objects,
     )
+
+
+def _recall(loop: TrainingLoop) -> None:
+    """After a restart, spikes are told by the same losses as without it. Worker 0 reads them for all."""
+    from pipelines.training.checkpoints.session import gather_objects
+    from pipelines.training.metrics import read_metrics
+
+    rows = read_metrics(loop.plan.metrics) if loop.rank == 0 else []
+    taken = [row.loss for row in rows if row.skipped is None]
+    skipped = next((n for n, row in enumerate(reversed(rows)) if row.skipped is None), len(rows))
+    losses, count = gather_objects((taken[-WINDOW:], skipped))[0]
+    loop.watch.recall(losses, count)
 
 
 def _note_attempt(plan: TrainingPlan, step: int, notes: list[str], rank: int) -> None:

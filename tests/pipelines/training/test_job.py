@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
+from actors.networks.build import build_config
+from actors.networks.sizes import Sizes
 from danlu.config import validate
 from danlu.errors import ConfigError, InputError, ResourceError, RunError
 from danlu.progress import Progress
@@ -92,6 +96,49 @@ def test_a_run_learns_its_answers_by_heart(train: Train, small: dict[str, Any], 
         with torch.no_grad():
             output = model.generate(**prompt, max_new_tokens=40, do_sample=False)
         assert tokenizer.decode(output[0, prompt["input_ids"].shape[1] :]) == f"{answer}<|im_end|>"
+
+
+@pytest.fixture
+def poisoned(tokenizer: PreTrainedTokenizerFast, tmp_path: Path) -> dict[str, Any]:
+    """A network that has no number for the token `~`, and documents of which line 37 alone has that token."""
+    sizes = Sizes(layers=1, hidden=32, intermediate=64, heads=4, kv_heads=2, head_dim=8, context=256)
+    shape = build_config("dense", sizes, len(tokenizer))
+    shape.tie_word_embeddings = False
+    model = AutoModelForCausalLM.from_config(shape, dtype=torch.float32)
+    with torch.no_grad():
+        model.get_input_embeddings().weight[tokenizer.convert_tokens_to_ids("~")] = float("nan")
+    for part in (model, tokenizer):
+        part.save_pretrained(tmp_path / "base")
+    rows = [{"text": f"第{i}号公告：业务生效。" * 3 + "~" * (i == 36)} for i in range(80)]
+    (tmp_path / "poison.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    values = {"input": str(tmp_path / "poison.jsonl"), "from": str(tmp_path / "base"), "validation_share": 0.0}
+    return values | {"parallel": {"data": 2}, "batch": {"sequences": 4, "length": 64}, "steps": 12}
+
+
+def test_a_batch_without_a_loss_is_skipped_and_its_document_named(
+    train: Train, poisoned: dict[str, Any], tmp_path: Path
+) -> None:
+    screen = io.StringIO()
+    report = train(poisoned | {"output": str(tmp_path / "skip")}, Progress(screen))
+    rows = read_metrics(tmp_path / "skip" / "metrics.jsonl")
+    (left_out,) = [row for row in rows if row.skipped]
+    assert report.figures["skipped_steps"] == 1 and report.figures["steps"] == 12
+    assert re.search(
+        r"the loss is nan; it comes from worker [01], which read .*poison\.jsonl line 37", left_out.skipped
+    )
+    assert f"train: step {left_out.step} is left out: the loss is nan" in screen.getvalue()
+    assert all(math.isfinite(row.loss) for row in rows if row is not left_out)
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "skip" / "checkpoint")
+    assert sum(int(parameter.isnan().any()) for parameter in model.parameters()) == 1  # what was there before
+    events = list((tmp_path / "skip" / "tensorboard").iterdir())
+    assert len(events) == 1 and b"loss/training" in events[0].read_bytes()
+
+    stopping = poisoned | {"output": str(tmp_path / "stop"), "on_spike": "stop", "tensorboard": False}
+    with pytest.raises(
+        RunError, match=rf"stopped at step {left_out.step}: the loss is nan; .* line 37.*\n.*on_spike=skip"
+    ):
+        train(stopping)
+    assert not (tmp_path / "stop" / "tensorboard").exists()
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(
