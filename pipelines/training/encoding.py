@@ -20,7 +20,7 @@ import numpy as np
 
 from danlu.errors import InputError
 from danlu.progress import Stage
-from pipelines.training.conversations import encode_conversation
+from pipelines.training.conversations import encode_conversation, unknown_to_template
 from pipelines.training.input_shards import Shard, plan_shards
 from pipelines.training.mixture import IntArray, group_of
 from pipelines.training.sources import Document, Kind, held_out, read_documents, text_of
@@ -109,7 +109,9 @@ def _encode_documents(shard: Shard, plan: EncodingPlan, tokenizer: PreTrainedTok
     while some := list(islice(documents, _DOCUMENTS)):
         counts: Counter[str] = Counter()
         chosen = _chosen(some, shard, plan, counts)
-        rows = _text_rows(chosen, tokenizer) if plan.kind == "text" else _chat_rows(chosen, plan, tokenizer, counts)
+        rows = (
+            _text_rows(chosen, tokenizer) if plan.kind == "text" else _chat_rows(chosen, shard, plan, tokenizer, counts)
+        )
         split: dict[str, list[_Row]] = {name: [] for name in SPLITS}
         for row in rows:
             split[SPLITS[held_out(row.text, plan.validation_share)]].append(row)
@@ -162,6 +164,7 @@ def _text_rows(documents: Sequence[tuple[Document, int]], tokenizer: PreTrainedT
 
 def _chat_rows(
     documents: Sequence[tuple[Document, int]],
+    shard: Shard,
     plan: EncodingPlan,
     tokenizer: PreTrainedTokenizerFast,
     counts: Counter[str],
@@ -170,7 +173,13 @@ def _chat_rows(
     kept = slice(0, plan.length + 1)
     for document, group in documents:
         assert not isinstance(document.content, str)
-        encoded = encode_conversation(tokenizer, document.content)
+        if lost := unknown_to_template(tokenizer, document.content, document.tools):
+            raise InputError(
+                f"{shard.row_name(document.row)} has `{lost}`",
+                rule="the tokenizer's chat template does not know them",
+                fix="start `from` a checkpoint whose template does, or leave such conversations out",
+            )
+        encoded = encode_conversation(tokenizer, document.content, document.tools)
         counts["shortened"] += len(encoded.tokens) > plan.length + 1
         if encoded.learnt[kept][1:].any():
             text = text_of(document.content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,8 +17,9 @@ Conversation = list[dict[str, Any]]
 Inputs = str | list[str] | dict[str, str | list[str]]
 
 _SUFFIXES = (".parquet", ".jsonl")
-_ROLES = ("system", "user", "assistant")
-_CONTENT = ("text", "messages")
+_ROLES = ("system", "user", "assistant", "tool")
+_MESSAGE_KEYS = ("role", "content", "tool_calls", "tool_call_id", "name")
+_CONTENT = ("text", "messages", "tools")
 _HASH_STEPS = 1_000_000
 
 
@@ -28,11 +30,13 @@ class Document:
     Attributes:
         row: its row within its shard, from 1.
         domain: what the `domain` column says; None where the file has no such column.
+        tools: the functions that a conversation's assistant may call, as chat templates take them.
     """
 
     row: int
     content: str | Conversation
     domain: str | None
+    tools: list[Any] | None = None
 
 
 def input_files(inputs: Inputs) -> list[str]:
@@ -95,7 +99,7 @@ def read_documents(shard: Shard, kind: Kind, with_domain: bool = False) -> Itera
         content = _text(shard, row, fields) if kind == "text" else _conversation(shard, row, fields)
         if content:
             domain = str(fields["domain"] or "") if "domain" in fields else None
-            yield Document(row, content, domain)
+            yield Document(row, content, domain, fields.get("tools") or None)
 
 
 def held_out(text: str, share: float) -> bool:
@@ -110,7 +114,9 @@ def sampled(text: str, share: float, seed: int) -> bool:
 
 def text_of(content: str | Conversation) -> str:
     """A document's text, or all that is said in a conversation: for hashing and for training a tokenizer."""
-    return content if isinstance(content, str) else "\n".join(message["content"] for message in content)
+    if isinstance(content, str):
+        return content
+    return "\n".join(f"{message['content']}{_calls(message)}" for message in content)
 
 
 def _kind_of(file: str, row: dict[str, Any]) -> Kind:
@@ -133,18 +139,34 @@ def _conversation(shard: Shard, row: int, fields: dict[str, Any]) -> Conversatio
     if problem := _problem(messages):
         raise InputError(shard.row_name(row), rule=problem)
     assert isinstance(messages, list)  # _problem has looked
-    return [{"role": message["role"], "content": message["content"]} for message in messages]
+    return [_message(message) for message in messages]
+
+
+def _message(fields: dict[str, Any]) -> dict[str, Any]:
+    """What chat templates read of a message; a call without words has empty ones."""
+    found = {key: fields[key] for key in _MESSAGE_KEYS if fields.get(key) is not None}
+    return {"content": ""} | found
+
+
+def _calls(message: dict[str, Any]) -> str:
+    calls = message.get("tool_calls")
+    return json.dumps(calls, ensure_ascii=False, sort_keys=True) if calls else ""
 
 
 def _problem(messages: Any) -> str:
     if not isinstance(messages, list) or not messages:
         return "`messages` must be a list of {role, content}"
     for message in messages:
-        if not isinstance(message, dict) or not isinstance(message.get("content"), str):
+        if not isinstance(message, dict) or not isinstance(_words(message), str):
             return "each message must have a string `content`"
         if message.get("role") not in _ROLES:
             return f"role is {message.get('role')!r}, not one of {', '.join(_ROLES)}"
     return "" if any(m["role"] == "assistant" for m in messages) else "no message is the assistant's"
+
+
+def _words(message: dict[str, Any]) -> Any:
+    content = message.get("content")
+    return "" if content is None and message.get("tool_calls") else content
 
 
 def _hash_step(text: str, key: bytes = b"") -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from transformers import PreTrainedTokenizerFast
 
-from pipelines.training.conversations import encode_conversation
+from pipelines.training.conversations import encode_conversation, unknown_to_template
 from pipelines.training.sources import Conversation
 
 
@@ -58,3 +58,48 @@ def test_turns_that_a_template_rewrites_are_left_out(tokenizer: PreTrainedTokeni
         "{{ '<|im_end|>' }}{% endif %}{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}",
     )
     assert learnt_parts(forgetful, say("问:一", "答:二", "问:三", "答:四")) == ["四<|im_end|>"]
+
+
+def with_template(tokenizer: PreTrainedTokenizerFast, template: str) -> PreTrainedTokenizerFast:
+    return tokenizer.__class__(tokenizer_object=tokenizer.backend_tokenizer, chat_template=template)
+
+
+def test_a_template_that_strips_words_learns_them_stripped(tokenizer: PreTrainedTokenizerFast) -> None:
+    stripping = with_template(
+        tokenizer,
+        "{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + m.content | trim + '<|im_end|>\\n' }}{% endfor %}"
+        "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}",
+    )
+    conversation = say("系: 你是客服。 ", "问: 一 ", "答: 二\n", "问:三", "答:四 ")
+    assert learnt_parts(stripping, conversation) == ["二<|im_end|>", "四<|im_end|>"]
+
+
+TOOLS_TEMPLATE = (
+    "{% if tools %}{{ 'tools:' + tools | tojson + '\\n' }}{% endif %}{% for m in messages %}"
+    "{{ '<|im_start|>' + m.role + '\\n' + m.content }}{% if m.tool_calls %}{{ m.tool_calls | tojson }}{% endif %}"
+    "{{ '<|im_end|>\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
+CALL = {"type": "function", "function": {"name": "balance", "arguments": {"card": "7"}}}
+CALLING: Conversation = [
+    {"role": "user", "content": "余额？"},
+    {"role": "assistant", "content": "", "tool_calls": [CALL]},
+    {"role": "tool", "content": "15元", "name": "balance"},
+    {"role": "assistant", "content": "余额15元。"},
+]
+
+
+def test_calls_of_tools_are_learnt_and_their_results_are_not(tokenizer: PreTrainedTokenizerFast) -> None:
+    knowing = with_template(tokenizer, TOOLS_TEMPLATE)
+    tools = [{"type": "function", "function": {"name": "balance", "parameters": {}}}]
+    encoded = encode_conversation(knowing, CALLING, tools)
+    assert knowing.decode(encoded.tokens).startswith("tools:[{")
+    said = knowing.decode(encoded.tokens[encoded.learnt])
+    assert '"name": "balance"' in said and said.endswith("<|im_end|>余额15元。<|im_end|>")
+    assert "15元<|im_end|>余额" not in said
+    assert unknown_to_template(knowing, CALLING, tools) == ""
+
+
+def test_what_a_template_would_lose_is_known(tokenizer: PreTrainedTokenizerFast) -> None:
+    assert unknown_to_template(tokenizer, CALLING, None) == "tool_calls"
+    assert unknown_to_template(tokenizer, say("问:一", "答:二"), [{"type": "function"}]) == "tools"
+    assert unknown_to_template(tokenizer, say("问:一", "答:二"), None) == ""

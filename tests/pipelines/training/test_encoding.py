@@ -159,3 +159,11 @@ def test_a_store_gives_back_what_was_written(tmp_path_factory, documents: list[l
     assert all(
         store.tokens(i, 1, 3).tolist() == document[1:3] for i, document in enumerate(documents) if len(document) > 2
     )
+
+
+def test_calls_that_the_template_does_not_know_are_refused(tokenizer_folder: Path, tmp_path: Path) -> None:
+    call = {"role": "assistant", "content": None, "tool_calls": [{"function": {"name": "f", "arguments": {}}}]}
+    file = tmp_path / "chat.jsonl"
+    file.write_text(json.dumps({"messages": [{"role": "user", "content": "问"}, call]}) + "\n")
+    with pytest.raises(InputError, match=r"chat\.jsonl line 1 has `tool_calls`: the tokenizer's chat template does"):
+        encode([str(file)], EncodingPlan("chat", str(tokenizer_folder), 50, 0.0), tmp_path / "tokens")

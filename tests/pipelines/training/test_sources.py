@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 from danlu.errors import InputError
 from pipelines.training.input_shards import plan_shards
-from pipelines.training.sources import Kind, detect_kind, held_out, input_files, input_names, read_documents, sampled
+from pipelines.training.sources import (
+    Kind,
+    detect_kind,
+    held_out,
+    input_files,
+    input_names,
+    read_documents,
+    sampled,
+    text_of,
+)
 
 CHAT = {"messages": [{"role": "user", "content": "问"}, {"role": "assistant", "content": "答"}]}
 
@@ -52,6 +61,20 @@ def test_conversations_come_from_jsonl(tmp_path) -> None:
     file = jsonl(tmp_path / "chat.jsonl", CHAT, {"messages": [{**m, "id": 1} for m in CHAT["messages"]]})
     assert detect_kind([file]) == "chat"
     assert read(file, "chat") == [CHAT["messages"]] * 2
+
+
+def test_calls_of_tools_come_with_conversations(tmp_path) -> None:
+    call = {"role": "assistant", "content": None, "tool_calls": [{"function": {"name": "f", "arguments": {}}}]}
+    result = {"role": "tool", "content": "1", "name": "f", "extra": 3}
+    row = {"messages": [CHAT["messages"][0], call, result, CHAT["messages"][1]], "tools": [{"type": "function"}]}
+    (found,) = [
+        document
+        for shard in plan_shards([jsonl(tmp_path / "chat.jsonl", row)])
+        for document in read_documents(shard, "chat")
+    ]
+    assert found.tools == [{"type": "function"}]
+    assert found.content[1] == call | {"content": ""} and "extra" not in found.content[2]
+    assert '"name": "f"' in text_of(found.content)
 
 
 def test_text_and_conversations_are_not_mixed(tmp_path) -> None:
