@@ -126,7 +126,7 @@ class TrainConfig(JobConfig):
 
     # Neither the data of a step nor the update from it depends on these, rounding apart.
     changeable: ClassVar[frozenset[str]] = frozenset(
-        {"parallel", "batch.micro", "recompute", "checkpoint_every", "device", "on_spike", "tensorboard"}
+        {"parallel", "batch.micro", "recompute", "offload", "checkpoint_every", "device", "on_spike", "tensorboard"}
     )
 
     input: str | list[str] | dict[str, str | list[str]] = Field(
@@ -167,6 +167,10 @@ class TrainConfig(JobConfig):
     gradient_compression: Compression = Field(
         default_factory=CompressionSettings, description="none, onebit, or a block: how replicas send gradients"
     )
+    offload: Literal["none", "optimizer"] = Field(
+        default="none",
+        description="optimizer: its states lie and are stepped in host memory (cuda with parallel.zero >= 1): slower",
+    )
     optimizer: OptimizerSettings = Field(default_factory=OptimizerSettings, description="AdamW and its schedule")
     tokenizer: TokenizerSettings = Field(default_factory=TokenizerSettings, description="the tokenizer to train")
     on_spike: OnSpike = Field(
@@ -197,6 +201,7 @@ class TrainConfig(JobConfig):
         _check_network(self)
         _check_automatic(self)
         _check_lora(self)
+        _check_offload(self)
         check_stages(self.layout, self.parallel.zero)
         if not self.parallel.auto:
             check_batching(self.layout, Batching(self.batch.sequences, self.batch.micro))
@@ -357,6 +362,15 @@ def _check_lora(config: TrainConfig) -> None:
                 f"lora is given and parallel.{axis} is {getattr(config.parallel, axis)}: adapters are trained with "
                 "data parallelism and ZeRO (parallel.zero=3 shards the network too)"
             )
+
+
+def _check_offload(config: TrainConfig) -> None:
+    if config.offload == "none":
+        return
+    if config.parallel.zero == 0:
+        raise ValueError("offload is 'optimizer' and parallel.zero is 0: ZeRO does it, from parallel.zero=1 on")
+    if config.device == "cpu":
+        raise ValueError("offload is 'optimizer' and device is 'cpu': the optimizer is in host memory already")
 
 
 def _check_precision(config: TrainConfig) -> None:

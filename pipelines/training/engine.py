@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 _BUCKET_ELEMENTS = 500_000_000  # DeepSpeed's own default
+_LEAST_BUCKET_ELEMENTS = 1 << 18
 
 
 def deepspeed_config(config: TrainConfig, parameters: int) -> dict[str, Any]:
     """DeepSpeed's settings for a network of `parameters` parameters. Everything that changes results is explicit."""
-    # A bucket is allocated whole; one larger than the network is memory for nothing.
-    bucket = min(_BUCKET_ELEMENTS, parameters)
+    # A bucket is allocated whole: as large as a small network's gradients, it would undo what sharding saves.
+    bucket = min(_BUCKET_ELEMENTS, max(parameters // 16, _LEAST_BUCKET_ELEMENTS))
     return {
         "train_micro_batch_size_per_gpu": config.micro_sequences,
         "gradient_accumulation_steps": config.micro_batches,
@@ -34,6 +35,7 @@ def deepspeed_config(config: TrainConfig, parameters: int) -> dict[str, Any]:
             "stage": config.parallel.zero,
             "reduce_bucket_size": bucket,
             "allgather_bucket_size": bucket,
+            **_offloading(config),
         },
         # DeepSpeed can split what passes between stages over the tensor parts, but only one tensor of one size.
         "pipeline": {"pipe_partitioned": False, "grad_partitioned": False},
@@ -46,6 +48,12 @@ def deepspeed_config(config: TrainConfig, parameters: int) -> dict[str, Any]:
 
 def _deepspeed_clips(config: TrainConfig) -> bool:
     return config.parallel.zero > 0 and not config.gradient_compression.is_on
+
+
+def _offloading(config: TrainConfig) -> dict[str, Any]:
+    if config.offload == "none":
+        return {}
+    return {"offload_optimizer": {"device": "cpu", "pin_memory": True}}
 
 
 def start_engine(
@@ -144,7 +152,8 @@ def make_optimizer(config: TrainConfig, model: torch.nn.Module, device: str) -> 
         from pipelines.training.compression.optimizer import DirectedAdamW
 
         kind = DirectedAdamW
-    return kind(groups, lr=settings.learning_rate, betas=(0.9, 0.95), fused=device == "cuda")
+    fused = device == "cuda" and config.offload == "none"
+    return kind(groups, lr=settings.learning_rate, betas=(0.9, 0.95), fused=fused)
 
 
 def _use_plain_collectives() -> None:

@@ -45,6 +45,12 @@ def run(config: TrainConfig, run: RunDirectory, progress: Progress) -> Report:
     config = config.resolved()
     began = time.time()
     _require_cluster(config)
+    if config.offload == "optimizer" and _device(config) == "cpu":
+        raise ConfigError(
+            "offload is 'optimizer' and this machine has no cuda device",
+            rule="the optimizer is in host memory already",
+            fix="leave offload out, or start the job where there is a device (or with device=cuda)",
+        )
     files = input_files(config.input)
     kind = detect_kind(files)
     if kind == "chat" and config.tokens is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,8 @@ from danlu.progress import Progress
 from pipelines.training.attempts import Attempt, read_attempts
 from pipelines.training.metrics import latest_metrics, read_metrics
 from pipelines.training.places import PlaceWatch
-from pipelines.training.plan import Outcome, TrainingPlan
+from pipelines.training.plan import Device, Outcome, TrainingPlan
+from pipelines.training.shortage import out_of_memory, read_shortage
 from pipelines.training.worker import train_worker
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ def train(plan: TrainingPlan, progress: Progress) -> None:
     """
     plan.stop_request.parent.mkdir(parents=True, exist_ok=True)
     plan.stop_request.unlink(missing_ok=True)
+    plan.shortage.unlink(missing_ok=True)
     # Ray Train's controller looks after its workers every 2 s, which would be lost at each start and end.
     os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.5")
     fit = _Fit(plan)
@@ -73,6 +76,9 @@ def _trainer(plan: TrainingPlan) -> TorchTrainer:
     from ray.train.torch import TorchConfig, TorchTrainer
 
     loop: Any = train_worker  # typed as returning nothing, while Ray Train hands on what it returns
+    variables = worker_environment(plan.device)
+    # Ray's types know the first version's settings alone.
+    environment: dict[str, Any] = {"worker_runtime_env": {"env_vars": variables}} if variables else {}
     return TorchTrainer(
         loop,
         train_loop_config={"plan": plan},
@@ -85,12 +91,25 @@ def _trainer(plan: TrainingPlan) -> TorchTrainer:
             storage_path=str(plan.launcher.parent),
             name=plan.launcher.name,
             failure_config=FailureConfig(max_failures=_RESTARTS),
+            **environment,
         ),
     )
 
 
 def _per_worker(plan: TrainingPlan) -> dict[str, float]:
     return {"CPU": 1.0, "GPU": 1.0} if plan.device == "cuda" else {"CPU": 1.0}
+
+
+def worker_environment(device: Device) -> dict[str, str]:
+    """What must be set before torch is imported; what the user has set stays as it is.
+
+    On cuda the allocator keeps segments that grow, so that memory freed by one step's shapes serves the next one's:
+    with ZeRO and conversations of different lengths, fixed segments leave gaps.
+    """
+    names = ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF")  # torch reads the older one too
+    if device == "cpu" or any(name in os.environ for name in names):
+        return {}
+    return {names[0]: "expandable_segments:True"}
 
 
 def _watch_start(fit: _Fit, plan: TrainingPlan, progress: Progress) -> None:
@@ -155,6 +174,8 @@ def _judge(fit: _Fit, plan: TrainingPlan) -> None:
     if fit.outcome.reason == "damaged":
         rule, fix = fit.outcome.detail, f"bring back the files in {plan.checkpoints}, or begin anew with --fresh"
         raise RunError("no checkpoint of this run can be read", rule=rule, fix=fix)
+    if fit.outcome.reason == "out_of_memory":
+        raise _shortage_of(plan) or RunError("training ran out of memory")
     if fit.outcome.reason in ("not_finite", "spike"):
         raise _stopped_by_loss(fit.outcome, plan)
 
@@ -171,13 +192,27 @@ def _stopped_by_loss(outcome: Outcome, plan: TrainingPlan) -> RunError:
     )
 
 
+def _shortage_of(plan: TrainingPlan) -> RunError | None:
+    """What a worker kept of the end of its memory."""
+    if not plan.shortage.exists():
+        return None
+    facts = json.loads(plan.shortage.read_text(encoding="utf-8"))
+    shortage = read_shortage(facts["message"], facts["free_host_bytes"])
+    assert shortage is not None  # the worker has read it too
+    return out_of_memory(shortage, f"worker {facts['worker']}", plan.config, plan.device, plan.vocabulary)
+
+
 def _explained(error: Exception, plan: TrainingPlan) -> Exception:
     """The first worker's error in one message."""
+    if (known := _shortage_of(plan)) is not None:
+        return known
     failures = getattr(error, "worker_failures", {})
     for rank, failure in sorted(failures.items()):
         cause = getattr(failure, "cause", None) or failure
         if isinstance(cause, DanluError):
             return cause
+        if (shortage := read_shortage(str(failure))) is not None:
+            return out_of_memory(shortage, f"the machine of worker {rank}", plan.config, plan.device, plan.vocabulary)
         lines = [line for line in str(failure).splitlines() if line.strip()] or [type(failure).__name__]
         return RunError(
             f"training failed on worker {rank} of {plan.config.layout.world}, after {_RESTARTS} restarts",

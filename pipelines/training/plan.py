@@ -11,7 +11,7 @@ from pipelines.training.metrics import METRICS_FILE
 from pipelines.training.sources import Kind
 
 Device = Literal["cpu", "cuda"]
-Reason = Literal["finished", "interrupted", "not_finite", "spike", "not_saved", "damaged"]
+Reason = Literal["finished", "interrupted", "not_finite", "spike", "not_saved", "damaged", "out_of_memory"]
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,11 @@ class TrainingPlan:
         return Path(self.folder, "_state", "stop")
 
     @property
+    def shortage(self) -> Path:
+        """What a worker said when its memory ran out: trying again would end alike."""
+        return Path(self.folder, "_state", "out_of_memory.txt")
+
+    @property
     def probe(self) -> Path:
         """Some tokens and the trained network's logits for them."""
         return Path(self.folder, "_state", "probe.npz")
@@ -97,7 +102,7 @@ class Outcome:
     """How training ended after `step` steps.
 
     `not_finite` says which number was not, `spike` which loss was too high, `not_saved` why a checkpoint could not be
-    written, and `damaged` what is wrong with the checkpoints when none can be read.
+    written, `damaged` what is wrong with the checkpoints when none can be read, and `out_of_memory` the error's text.
     """
 
     reason: Reason

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.training.attempts import Attempt, append_attempt
 from pipelines.training.plan import Outcome, TrainingPlan
+from pipelines.training.shortage import read_shortage
 from pipelines.training.spikes import WINDOW
 
 if TYPE_CHECKING:
@@ -25,8 +28,18 @@ def train_worker(settings: dict[str, Any]) -> Outcome:
     """Train this worker's part of `settings["plan"]`, from the latest checkpoint on, and export the result."""
     plan: TrainingPlan = settings["plan"]
     _prepare_process(plan)
-    if _asked_to_stop(plan):
+    if _any_worker_sees(plan, plan.stop_request):
         return Outcome("interrupted", 0)
+    if _any_worker_sees(plan, plan.shortage):
+        return Outcome("out_of_memory", 0)
+    try:
+        return _train(plan)
+    except Exception as error:
+        _note_shortage(plan, error)
+        raise
+
+
+def _train(plan: TrainingPlan) -> Outcome:
     from pipelines.training.export import export_checkpoint
     from pipelines.training.metrics import rewind_metrics
     from pipelines.training.watching import close_sinks, open_sinks
@@ -68,13 +81,24 @@ def _prepare_process(plan: TrainingPlan) -> None:
     torch.set_num_threads(max(1, cores // get_context().get_local_world_size()))
 
 
-def _asked_to_stop(plan: TrainingPlan) -> bool:
-    """Whether any worker sees a request to stop: all must agree, or one would wait for the others."""
+def _note_shortage(plan: TrainingPlan, error: Exception) -> None:
+    """Keep what is known of an error about memory for the others and for the driver."""
+    import psutil
+    import torch.distributed as dist
+
+    message = f"{type(error).__name__}: {error}"
+    if read_shortage(message) is not None:
+        facts = {"worker": dist.get_rank(), "message": message, "free_host_bytes": psutil.virtual_memory().available}
+        plan.shortage.write_text(json.dumps(facts), encoding="utf-8")
+
+
+def _any_worker_sees(plan: TrainingPlan, file: Path) -> bool:
+    """Whether a file exists: all must agree, or one worker would wait for the others."""
     import torch
 
     from pipelines.training.losses import sum_over_workers
 
-    seen = torch.tensor([float(plan.stop_request.exists())], device=plan.device)
+    seen = torch.tensor([float(file.exists())], device=plan.device)
     return sum_over_workers(seen).item() > 0
 
 
