@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pipelines.training.config import TrainConfig
 from pipelines.training.groups import Groups
+from pipelines.training.planner.memory import bucket_elements
 from pipelines.training.precision import exact_positions
 from pipelines.training.shards import expert_group_name
 
@@ -16,14 +17,10 @@ if TYPE_CHECKING:
     from deepspeed import DeepSpeedEngine
     from transformers import PreTrainedModel
 
-_BUCKET_ELEMENTS = 500_000_000  # DeepSpeed's own default
-_LEAST_BUCKET_ELEMENTS = 1 << 18
-
 
 def deepspeed_config(config: TrainConfig, parameters: int) -> dict[str, Any]:
     """DeepSpeed's settings for a network of `parameters` parameters. Everything that changes results is explicit."""
-    # A bucket is allocated whole: as large as a small network's gradients, it would undo what sharding saves.
-    bucket = min(_BUCKET_ELEMENTS, max(parameters // 16, _LEAST_BUCKET_ELEMENTS))
+    bucket = bucket_elements(parameters)
     return {
         "train_micro_batch_size_per_gpu": config.micro_sequences,
         "gradient_accumulation_steps": config.micro_batches,
