@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pipelines.training.config import TrainConfig
 from pipelines.training.groups import Groups
-from pipelines.training.planner.memory import bucket_elements
+from pipelines.training.planner.memory import bucket_elements, live_elements
 from pipelines.training.precision import exact_positions
 from pipelines.training.shards import expert_group_name
 
@@ -32,6 +32,7 @@ def deepspeed_config(config: TrainConfig, parameters: int) -> dict[str, Any]:
             "stage": config.parallel.zero,
             "reduce_bucket_size": bucket,
             "allgather_bucket_size": bucket,
+            **_gathering(config, parameters),
             **_offloading(config),
         },
         # DeepSpeed can split what passes between stages over the tensor parts, but only one tensor of one size.
@@ -45,6 +46,18 @@ def deepspeed_config(config: TrainConfig, parameters: int) -> dict[str, Any]:
 
 def _deepspeed_clips(config: TrainConfig) -> bool:
     return config.parallel.zero > 0 and not config.gradient_compression.is_on
+
+
+def _gathering(config: TrainConfig, parameters: int) -> dict[str, Any]:
+    """How much ZeRO-3 has whole at a time."""
+    if config.parallel.zero < 3:
+        return {}
+    live = live_elements(parameters)
+    return {
+        "stage3_max_live_parameters": live,
+        "stage3_max_reuse_distance": live,
+        "stage3_prefetch_bucket_size": min(50_000_000, live // 2),
+    }
 
 
 def _offloading(config: TrainConfig) -> dict[str, Any]:

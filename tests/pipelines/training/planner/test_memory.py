@@ -15,8 +15,10 @@ from pipelines.training.engine import deepspeed_config
 from pipelines.training.planner.cluster import PRESETS
 from pipelines.training.planner.memory import (
     BUCKET_ELEMENTS,
+    LIVE_ELEMENTS,
     bucket_elements,
     in_flight,
+    live_elements,
     memory_of,
     stage_parameters,
     usable_bytes,
@@ -95,6 +97,10 @@ def test_buckets_are_those_of_the_trainer() -> None:
         settings = deepspeed_config(config, parameters)["zero_optimization"]
         assert settings["reduce_bucket_size"] == settings["allgather_bucket_size"] == elements
         assert bucket_elements(parameters) == elements
+    sharded = validate(TrainConfig, {"input": "unused", "output": "unused", "parallel": {"data": 2, "zero": 3}})
+    for parameters, elements in ((10**12, LIVE_ELEMENTS), (160_000_000, 20_000_000)):
+        zero = deepspeed_config(sharded, parameters)["zero_optimization"]
+        assert zero["stage3_max_live_parameters"] == elements == live_elements(parameters)
 
 
 def test_a_gpu_keeps_memory_for_itself_and_a_core_does_not() -> None:
