@@ -367,7 +367,7 @@ def _check_lora(config: TrainConfig) -> None:
 def _check_offload(config: TrainConfig) -> None:
     if config.offload == "none":
         return
-    if config.parallel.zero == 0:
+    if config.parallel.zero == 0 and not config.parallel.auto:
         raise ValueError("offload is 'optimizer' and parallel.zero is 0: ZeRO does it, from parallel.zero=1 on")
     if config.device == "cpu":
         raise ValueError("offload is 'optimizer' and device is 'cpu': the optimizer is in host memory already")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pipelines.training.config import TrainConfig
 from pipelines.training.groups import Groups
+from pipelines.training.planner.memory import bucket_elements, live_elements
 from pipelines.training.precision import exact_positions
 from pipelines.training.shards import expert_group_name
 
@@ -16,14 +17,10 @@ if TYPE_CHECKING:
     from deepspeed import DeepSpeedEngine
     from transformers import PreTrainedModel
 
-_BUCKET_ELEMENTS = 500_000_000  # DeepSpeed's own default
-_LEAST_BUCKET_ELEMENTS = 1 << 18
-
 
 def deepspeed_config(config: TrainConfig, parameters: int) -> dict[str, Any]:
     """DeepSpeed's settings for a network of `parameters` parameters. Everything that changes results is explicit."""
-    # A bucket is allocated whole: as large as a small network's gradients, it would undo what sharding saves.
-    bucket = min(_BUCKET_ELEMENTS, max(parameters // 16, _LEAST_BUCKET_ELEMENTS))
+    bucket = bucket_elements(parameters)
     return {
         "train_micro_batch_size_per_gpu": config.micro_sequences,
         "gradient_accumulation_steps": config.micro_batches,
@@ -35,6 +32,7 @@ def deepspeed_config(config: TrainConfig, parameters: int) -> dict[str, Any]:
             "stage": config.parallel.zero,
             "reduce_bucket_size": bucket,
             "allgather_bucket_size": bucket,
+            **_gathering(config, parameters),
             **_offloading(config),
         },
         # DeepSpeed can split what passes between stages over the tensor parts, but only one tensor of one size.
@@ -48,6 +46,18 @@ def deepspeed_config(config: TrainConfig, parameters: int) -> dict[str, Any]:
 
 def _deepspeed_clips(config: TrainConfig) -> bool:
     return config.parallel.zero > 0 and not config.gradient_compression.is_on
+
+
+def _gathering(config: TrainConfig, parameters: int) -> dict[str, Any]:
+    """How much ZeRO-3 has whole at a time."""
+    if config.parallel.zero < 3:
+        return {}
+    live = live_elements(parameters)
+    return {
+        "stage3_max_live_parameters": live,
+        "stage3_max_reuse_distance": live,
+        "stage3_prefetch_bucket_size": min(50_000_000, live // 2),
+    }
 
 
 def _offloading(config: TrainConfig) -> dict[str, Any]:
@@ -128,7 +138,8 @@ def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[s
         # DeepSpeed looks for these two keys to shard them among the workers that have the same experts.
         mark = {"moe": True, "name": expert_group_name(spread[0])}
         groups.append({"params": spread, "weight_decay": weight_decay, **mark})
-    return [group for group in groups if group["params"]]  # adapters are matrices, and ZeRO wants no empty group
+    # Adapters are matrices alone, and ZeRO wants no empty group.
+    return [group for group in groups if group["params"]]
 
 
 def _fetch_experts_together(model: PreTrainedModel) -> None:

@@ -20,8 +20,10 @@ from pipelines.training.planner.workload import (
     stage_layers,
 )
 
-BUCKET_ELEMENTS = 500_000_000  # of DeepSpeed's reductions, as `engine.deepspeed_config` sets it
-LIVE_ELEMENTS = 1_000_000_000  # what ZeRO-3 keeps gathered at once, DeepSpeed's default
+BUCKET_ELEMENTS = 500_000_000  # of DeepSpeed's reductions, at most: its own default
+_LEAST_BUCKET_ELEMENTS = 1 << 18
+LIVE_ELEMENTS = 1_000_000_000  # what ZeRO-3 keeps gathered at once, at most: DeepSpeed's default
+_LEAST_LIVE_ELEMENTS = 1 << 20
 _KEPT_WHOLE_ELEMENTS = 100_000  # parameters below this are never sharded by ZeRO-3, DeepSpeed's default
 # What a card has less than its nominal memory: the CUDA context, nccl's buffers, and what the allocator can't use.
 _TAKEN_BYTES = 2 * GIB
@@ -188,7 +190,7 @@ class _States:
         whole = dense + experts
         part = dense / choice.data + experts * choice.expert / choice.data
         element = workload.element_bytes
-        bucket = element * min(BUCKET_ELEMENTS, whole)
+        bucket = element * bucket_elements(whole)
         if choice.zero == 0:
             return cls(element * whole, element * whole, element * whole, 8 * whole, 0.0, bucket, bucket)
         optimizer = 12 * part
@@ -202,10 +204,23 @@ class _States:
             return cls(element * whole, element * whole, element * part, optimizer, 0.0, 1.5 * bucket, step)
         kept_whole = kept_whole_elements(workload, choice)
         resident = element * (part + kept_whole)
-        gathered = resident + element * min(LIVE_ELEMENTS, whole - kept_whole)
+        gathered = resident + element * min(live_elements(whole), whole - kept_whole)
         # The partition of the gradients lasts; reduction copies the bucket.
         standing = bucket + stays + element * part
         return cls(resident, gathered, 0.0, optimizer, standing, 1.5 * bucket - stays, step)
+
+
+def bucket_elements(parameters: float) -> int:
+    """The size of DeepSpeed's buckets for a worker's parameters.
+
+    A bucket is allocated whole: as large as a small network's gradients, it would undo what sharding saves.
+    """
+    return min(BUCKET_ELEMENTS, max(int(parameters) // 16, _LEAST_BUCKET_ELEMENTS))
+
+
+def live_elements(parameters: float) -> int:
+    """How many elements ZeRO-3 may keep gathered; a small network would otherwise be whole on every worker."""
+    return min(LIVE_ELEMENTS, max(int(parameters) // 8, _LEAST_LIVE_ELEMENTS))
 
 
 def kept_whole_elements(workload: Workload, choice: Choice) -> float:

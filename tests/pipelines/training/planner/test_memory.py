@@ -13,7 +13,16 @@ from danlu.config import validate
 from pipelines.training.config import TrainConfig
 from pipelines.training.engine import deepspeed_config
 from pipelines.training.planner.cluster import PRESETS
-from pipelines.training.planner.memory import BUCKET_ELEMENTS, in_flight, memory_of, stage_parameters, usable_bytes
+from pipelines.training.planner.memory import (
+    BUCKET_ELEMENTS,
+    LIVE_ELEMENTS,
+    bucket_elements,
+    in_flight,
+    live_elements,
+    memory_of,
+    stage_parameters,
+    usable_bytes,
+)
 from pipelines.training.planner.workload import Choice, Workload
 from tests.pipelines.training.planner.strategies import DENSE, choices, workloads
 
@@ -84,8 +93,14 @@ def test_early_stages_keep_more_micro_batches() -> None:
 
 def test_buckets_are_those_of_the_trainer() -> None:
     config = validate(TrainConfig, {"input": "unused", "output": "unused"})
-    settings = deepspeed_config(config, parameters=10**12)["zero_optimization"]
-    assert settings["reduce_bucket_size"] == settings["allgather_bucket_size"] == BUCKET_ELEMENTS
+    for parameters, elements in ((10**12, BUCKET_ELEMENTS), (160_000_000, 10_000_000), (1000, 1 << 18)):
+        settings = deepspeed_config(config, parameters)["zero_optimization"]
+        assert settings["reduce_bucket_size"] == settings["allgather_bucket_size"] == elements
+        assert bucket_elements(parameters) == elements
+    sharded = validate(TrainConfig, {"input": "unused", "output": "unused", "parallel": {"data": 2, "zero": 3}})
+    for parameters, elements in ((10**12, LIVE_ELEMENTS), (160_000_000, 20_000_000)):
+        zero = deepspeed_config(sharded, parameters)["zero_optimization"]
+        assert zero["stage3_max_live_parameters"] == elements == live_elements(parameters)
 
 
 def test_a_gpu_keeps_memory_for_itself_and_a_core_does_not() -> None:
