@@ -33,11 +33,15 @@ def near_pairs(
             only shortens distances, so no pair is lost by it.
         agree: tells which pairs may be duplicates for reasons other than their vectors; None for all.
     """
+    pairs = _pairs_within(vectors, similarity, agree)
     is_linked = np.zeros(len(vectors), dtype=bool)
-    is_linked[_pairs_within(vectors, similarity, agree)] = True
+    is_linked[pairs] = True
     linked = np.flatnonzero(is_linked)
-    groups = candidate_groups(vectors[linked] @ components.T, similarity)
-    return np.concatenate([_NO_PAIRS, *(_pairs_of(linked[group], vectors, similarity, agree) for group in groups)])
+    group_of = np.full(len(vectors), -1)
+    for number, group in enumerate(candidate_groups(vectors[linked] @ components.T, similarity)):
+        group_of[linked[group]] = number
+    a, b = group_of[pairs].T
+    return pairs[(a == b) & (a >= 0)]
 
 
 def candidate_groups(vectors: np.ndarray, similarity: float) -> list[np.ndarray]:
@@ -57,12 +61,6 @@ def candidate_groups(vectors: np.ndarray, similarity: float) -> list[np.ndarray]
     return [np.sort(group) for group in np.split(order, starts) if labels[group[0]] >= 0]
 
 
-def _pairs_of(places: np.ndarray, vectors: np.ndarray, similarity: float, agree: Agree | None) -> np.ndarray:
-    """`_pairs_within` of the vectors at some places."""
-    inside = None if agree is None else lambda pairs: agree(places[pairs])
-    return places[_pairs_within(vectors[places], similarity, inside)]
-
-
 def _pairs_within(vectors: np.ndarray, similarity: float, agree: Agree | None) -> np.ndarray:
     """Each vector with its nearest ones above `similarity`, at most `NEIGHBOURS`: a topic has pairs by the square."""
     found = [_NO_PAIRS]
@@ -70,12 +68,13 @@ def _pairs_within(vectors: np.ndarray, similarity: float, agree: Agree | None) -
         cosines = vectors[start : start + _BLOCK] @ vectors.T
         rows = np.arange(len(cosines))
         cosines[rows, start + rows] = -1  # not with itself
-        crowded = np.flatnonzero((cosines >= similarity).sum(axis=1) > NEIGHBOURS)
+        near = cosines >= similarity
+        crowded = np.flatnonzero(np.count_nonzero(near, axis=1) > NEIGHBOURS)
         if len(crowded):
             farther = np.argpartition(cosines[crowded], -NEIGHBOURS, axis=1)[:, :-NEIGHBOURS]
-            cosines[crowded[:, None], farther] = -1
-        near, others = np.nonzero(cosines >= similarity)
-        found.append(np.stack([start + near, others], axis=1))
+            near[crowded[:, None], farther] = False
+        each, others = np.nonzero(near)
+        found.append(np.stack([start + each, others], axis=1))
     a, b = np.concatenate(found).T
     joined = np.minimum(a, b) * len(vectors) + np.maximum(a, b)  # one number for a pair sorts ten times faster
     joined.sort()

@@ -28,25 +28,24 @@ class Cost:
     on_driver: bool = False
 
 
-# Measured with `python -m benchmarks.cleaning_costs` on 8 files of Chinese news (15,436 documents of 0.7 thousand
-# characters each, one in ten of them a near duplicate) on a 2-core machine. To be measured again when a stage changes.
-NEAR = (Cost(document_s=17e-6, on_driver=True), Cost(kilocharacter_s=0.19e-3))
-EMBED = (Cost(kilocharacter_s=1.25e-3),)
-FIT_DOCUMENT_S, FIT_DOCUMENTS = 5.2e-3, 3000  # of the fitted embedder, for each document of its sample
-SEMANTIC = (Cost(document_s=50e-6, on_driver=True), Cost(document_s=0.6e-3), Cost(kilocharacter_s=0.19e-3))
-OUTPUT = (Cost(document_s=30e-6, on_driver=True), Cost(kilocharacter_s=0.03e-3))
+# Measured with `python -m benchmarks.cleaning_costs` on Chinese news (40,516 documents of 0.7 thousand characters each,
+# one in seven of them a near duplicate) on a busy 2-core machine. To be measured again when a stage changes.
+NEAR = (Cost(document_s=2e-6, on_driver=True), Cost(kilocharacter_s=0.06e-3))
+EMBED = (Cost(kilocharacter_s=0.2e-3),)
+FIT_DOCUMENT_S, FIT_DOCUMENTS = 1e-3, 2000  # of the fitted embedder, for each document of its sample
+SEMANTIC = (Cost(document_s=15e-6, on_driver=True), Cost(document_s=0.13e-3), Cost(kilocharacter_s=0.07e-3))
+OUTPUT = (Cost(document_s=1e-6, on_driver=True), Cost(kilocharacter_s=0.03e-3))
 # Ray's start and the start of its tasks for each stage, on an idle machine: wall time only.
 START_S = 12.0
 
 # Peak memory, of which the first figure is the libraries. Worker: of one process with a shard of 29 MB of text, and
-# without; it holds a shard as rows and as columns, before and after. Driver: resident size of a run, and of
-# a driver that still held a row for every document. Comparisons have moved to the workers since, so the driver's figure
-# and the later stages' seconds are upper limits until they are measured again.
+# without; it holds a shard as rows and as columns, before and after. Driver: resident size of a run, to which comes
+# what is exchanged between workers, up to `exchange_documents`.
 WORKER_MB, WORKER_FOR_A_TEXT_BYTE = 255, 8.4
 EMBED_WORKER_MB = 555
-DRIVER_MB, DRIVER_WITH_EMBEDDER_MB = 300, 900
+DRIVER_MB, DRIVER_WITH_EMBEDDER_MB = 300, 500
 INDEX_BYTES, VECTOR_BYTES = 2900, 1600
-EMBEDDER_DISK_BYTES = 51_000_000
+EMBEDDER_DISK_BYTES = 12_700_000
 
 
 @dataclass(frozen=True)

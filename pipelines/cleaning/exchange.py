@@ -50,7 +50,9 @@ def exchange(
     work = _ReducePlaces(reduce)
     if plan.rows <= plan.most_rows:
         tables = list(spread(emit, items, workers))
-        for results in spread(work, split_blocks(pa.concat_tables(tables)) if tables else [], workers):
+        blocks = split_blocks(pa.concat_tables(tables)) if tables else []
+        del tables  # what was emitted need not be held beside its blocks
+        for results in spread(work, blocks, workers):
             yield from results
     else:
         yield from shuffle(emit, items, PLACE, work, plan.places, workers)
