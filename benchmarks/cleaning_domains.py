@@ -20,7 +20,7 @@ import random
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,8 @@ from sklearn.metrics import f1_score
 from actors.domain_classifier import DomainClassifier, Terms
 from actors.domain_classifier.held_out import calibration_error
 from actors.embedder import fit_embedder
+from benchmarks.machine import describe_measurement
+from benchmarks.tables import Cell, add_write_option, markdown_table, publish
 from danlu.errors import InputError
 from pipelines.cleaning.keys import comparison_key
 
@@ -126,26 +128,36 @@ def score_tfidf(train: Texts, dev: Texts, chosen: np.ndarray) -> Scored:
     return Scored(max(scores), time.perf_counter() - began)
 
 
-def compare(name: str, data: Path, dimensions: int) -> None:
-    """Print the figures of a set."""
+def compare(name: str, data: Path, dimensions: int) -> str:
+    """The table of a set; its rows are printed as they come."""
     train, dev = read_set(name, data)
     model = fit_embedder(train.texts, dimensions)
     encode = {"batch_size": 256, "normalize_embeddings": True, "show_progress_bar": False}
     vectors = (np.asarray(model.encode(train.texts, **encode)), np.asarray(model.encode(dev.texts, **encode)))
     few = [draw(train.labels, _SHOTS, seed) for seed in range(_DRAWS)]
     print(f"{name}: {len(train.texts):,} training texts, {len(dev.texts):,} development texts", flush=True)
-    for seeds, drawn in (("all", [np.arange(len(train.texts))]), (f"{_SHOTS} a class", few)):
-        _print(seeds, "danlu", [score_terms(train, dev, chosen) for chosen in drawn])
-        _print(seeds, "danlu, embeddings", [score_ours(train, dev, chosen, vectors) for chosen in drawn])
-        _print(seeds, "TF-IDF + logistic regression", [score_tfidf(train, dev, chosen) for chosen in drawn])
+    ways: dict[str, Callable[[np.ndarray], Scored]] = {
+        "danlu": lambda chosen: score_terms(train, dev, chosen),
+        "danlu, embeddings": lambda chosen: score_ours(train, dev, chosen, vectors),
+        "TF-IDF + logistic regression": lambda chosen: score_tfidf(train, dev, chosen),
+    }
+    rows = [
+        _row(seeds, way, [score(chosen) for chosen in drawn])
+        for seeds, drawn in (("all", [np.arange(len(train.texts))]), (f"{_SHOTS} a class", few))
+        for way, score in ways.items()
+    ]
+    columns = [name, "seeds", "macro-F1", "calibration error", "seconds"]
+    note = f"{len(train.texts):,} training texts, {len(dev.texts):,} development texts"
+    return f"{markdown_table(columns, rows)}\n\n{note}."
 
 
-def _print(seeds: str, way: str, scored: Sequence[Scored]) -> None:
+def _row(seeds: str, way: str, scored: Sequence[Scored]) -> list[Cell]:
     macro_f1 = statistics.median(one.macro_f1 for one in scored)
     seconds = statistics.median(one.seconds for one in scored)
     errors = [one.calibration_error for one in scored if one.calibration_error is not None]
-    error = f", calibration error {statistics.median(errors):.3f}" if errors else ""
-    print(f"  seeds {seeds:10} {way:30} macro-F1 {macro_f1:.3f}{error}, {seconds:.1f} s", flush=True)
+    error = statistics.median(errors) if errors else None
+    print(f"  seeds {seeds:10} {way:30} macro-F1 {macro_f1:.3f}, {seconds:.1f} s", flush=True)
+    return [way, seeds, macro_f1, error, f"{seconds:.1f}"]
 
 
 def _macro_f1(labels: np.ndarray, found: np.ndarray) -> float:
@@ -156,13 +168,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="*", help=f"of {', '.join(_SETS)} [default: all]")
     parser.add_argument("--dimensions", type=int, default=384, help="of the embedder")
+    add_write_option(parser)
     arguments = parser.parse_args()
     unknown = sorted(set(arguments.sets) - set(_SETS))
     if unknown:
         parser.error(f"no set {unknown[0]}; the sets are {', '.join(_SETS)}")
     data = Path(os.environ.get("DANLU_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
     for name in arguments.sets or _SETS:
-        compare(name, data, arguments.dimensions)
+        table = compare(name, data, arguments.dimensions)
+        note = describe_measurement(f"python -m benchmarks cleaning_domains {name}")
+        publish(f"cleaning_domains.{name}", f"{table} {note}", arguments.write)
 
 
 if __name__ == "__main__":
