@@ -96,7 +96,8 @@ def _count(cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
             for worker in workers:
                 worker.kill()
         if any(worker.returncode for worker in workers):
-            raise SystemExit("\n".join(error.decode()[-2000:] for _, error in outputs))
+            ends = ", ".join(str(worker.returncode) for worker in workers)
+            raise SystemExit("\n".join([*(error.decode()[-2000:] for _, error in outputs), f"exit codes {ends}"]))
     return [json.loads(line) for line in outputs[0][0].decode().splitlines()]
 
 
