@@ -70,7 +70,7 @@ def main() -> None:
     add_write_option(parser)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        folder = arguments.folder or Path(temporary)
+        folder = (arguments.folder or Path(temporary)).resolve()  # workers meet by a file:// address
         prepare_text(arguments.text, folder)
         pairs = [train_pair(seed, arguments.steps, arguments.workers, folder) for seed in arguments.seeds]
     command = f"python -m benchmarks training.compression {arguments.text} --steps {arguments.steps}"
