@@ -114,6 +114,8 @@ def discard_gradients(engine: DeepSpeedEngine) -> None:
             optimizer.all_grad_tensors[group] = None
     if engine.zero_optimization():
         optimizer.zero_grad()
+    if getattr(optimizer, "cpu_offload", False):
+        optimizer.reset_cpu_buffers()  # it remembers that a gradient was not finite
     if hasattr(optimizer, "micro_step_id"):
         optimizer.micro_step_id = -1 if engine.zero_optimization_stage() < 3 else 0
     engine.micro_steps += 1

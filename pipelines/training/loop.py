@@ -14,7 +14,7 @@ from pipelines.training.checkpoints import Position
 from pipelines.training.checkpoints.session import gather_objects
 from pipelines.training.executor import Executor
 from pipelines.training.losses import router_weight, sum_over_workers
-from pipelines.training.metrics import StepMetrics, append_metrics
+from pipelines.training.metrics import StepMetrics, append_metrics, sync_metrics
 from pipelines.training.plan import Outcome, TrainingPlan
 from pipelines.training.schedule import learning_rate
 from pipelines.training.spikes import SpikeWatch, culprits, shorten
@@ -86,6 +86,9 @@ class TrainingLoop:
             due = position.step % config.checkpoint_every == 0 or position.step == config.total_steps
             self._record(position, totals, speed, rate, norm, self.validate() if due else None, skipped)
             if due or totals.stop:
+                if self.rank == 0:
+                    sync_metrics(self.plan.metrics)
+                    sync_metrics(self.plan.skipped)
                 self.save(position)
             if totals.stop:
                 return Outcome("interrupted", position.step)
@@ -145,7 +148,7 @@ class TrainingLoop:
             gradient_norm=norm,
             router_loss=totals.router_loss if router_weight(self.executor.config) else None,
             validation_loss=validation_loss,
-            **self._gradient_traffic(),
+            **({} if skipped else self._gradient_traffic()),
             skipped=skipped,
         )
         append_metrics(self.plan.metrics, row)

@@ -47,9 +47,15 @@ class StepMetrics:
 
 def append_metrics(file: Path, row: StepMetrics) -> None:
     """Add one step."""
-    values = {key: _plain(value) for key, value in asdict(row).items() if value is not None}
     with open(file, "a", encoding="utf-8") as stream:
-        stream.write(json.dumps(values) + "\n")
+        stream.write(_line(row))
+
+
+def sync_metrics(file: Path) -> None:
+    """Put the lines on the disk: a checkpoint that survives its machine must find the steps before it."""
+    if file.exists():
+        with open(file, "rb") as stream:
+            os.fsync(stream.fileno())
 
 
 def read_metrics(file: Path) -> list[StepMetrics]:
@@ -63,10 +69,7 @@ def rewind_metrics(file: Path, step: int) -> None:
     """Forget everything after `step`: it is about to be done again."""
     kept = [row for row in read_metrics(file) if row.step <= step]
     part = file.with_suffix(".part")
-    part.unlink(missing_ok=True)
-    part.touch()
-    for row in kept:
-        append_metrics(part, row)
+    part.write_text("".join(map(_line, kept)), encoding="utf-8")
     part.replace(file)
 
 
@@ -90,6 +93,11 @@ def latest_metrics(file: Path) -> StepMetrics | None:
     except FileNotFoundError:
         return None
     return next((row for line in reversed(lines) if (row := _parse(line)) is not None), None)
+
+
+def _line(row: StepMetrics) -> str:
+    values = {key: _plain(value) for key, value in asdict(row).items() if value is not None}
+    return json.dumps(values) + "\n"
 
 
 def _plain(value: Any) -> Any:

@@ -38,12 +38,15 @@ def build_report(plan: TrainingPlan, counts: Counter[str], progress: Progress) -
         sections.append(_skipped(every))
     if plan.config.mixture is not None:
         sections.insert(2, mixture_table(plan))
-    return Report(job="train", figures=_figures(plan, rows, every[-1], counts), checks=checks, sections=sections)
+    return Report(job="train", figures=_figures(plan, rows, every, counts), checks=checks, sections=sections)
 
 
-def _figures(plan: TrainingPlan, rows: list[StepMetrics], last: StepMetrics, counts: Counter[str]) -> dict[str, Scalar]:
-    attempts = read_attempts(plan.attempts)
-    validation = next((row.validation_loss for row in reversed(rows) if row.validation_loss is not None), None)
+def _figures(
+    plan: TrainingPlan, rows: list[StepMetrics], every: list[StepMetrics], counts: Counter[str]
+) -> dict[str, Scalar]:
+    """`rows` are the steps that were learnt from, of `every` step."""
+    attempts, last = read_attempts(plan.attempts), every[-1]
+    validation = next((row.validation_loss for row in reversed(every) if row.validation_loss is not None), None)
     first = next((row for row in rows if row.step == attempts[0].step + 1), rows[0])
     figures: dict[str, Scalar] = {
         "parameters": _parameters(plan),
@@ -107,7 +110,11 @@ def _steps_check(rows: list[StepMetrics], steps: int) -> Check:
 
 def _loss_check(rows: list[StepMetrics]) -> Check:
     first, final = rows[0].loss, _final_loss(rows)
-    return Check(name="the loss went down", held=final < first, detail=f"{first:.3f} at step 1, {final:.3f} at the end")
+    return Check(
+        name="the loss went down",
+        held=final < first,
+        detail=f"{first:.3f} at step {rows[0].step}, {final:.3f} at the end",
+    )
 
 
 def _final_loss(rows: list[StepMetrics]) -> float:

@@ -16,7 +16,7 @@ from danlu.metrics import (
     TRAINING_VALIDATION_LOSS,
     Metric,
 )
-from pipelines.training.metrics import StepMetrics
+from pipelines.training.metrics import StepMetrics, read_metrics
 
 if TYPE_CHECKING:
     from pipelines.training.plan import TrainingPlan
@@ -26,7 +26,7 @@ Sink = Callable[[StepMetrics], None]
 
 def open_sinks(plan: TrainingPlan, step: int) -> list[Sink]:
     """All of this run's sinks. `step` is where training goes on; later figures of an earlier start do not count."""
-    sinks: list[Sink] = [Gauges(Path(plan.folder).name)]
+    sinks: list[Sink] = [Gauges(Path(plan.folder).name, len(read_metrics(plan.skipped)))]
     if plan.config.tensorboard:
         sinks.append(TensorBoard(plan.tensorboard, step))
     return sinks
@@ -64,9 +64,10 @@ class Gauges:
 
     Args:
         run: the label that tells runs apart.
+        skips: steps that earlier starts have left out.
     """
 
-    def __init__(self, run: str) -> None:
+    def __init__(self, run: str, skips: int = 0) -> None:
         from ray.util.metrics import Gauge
 
         def gauge(metric: Metric) -> Any:
@@ -82,7 +83,7 @@ class Gauges:
             "learning_rate": gauge(TRAINING_LEARNING_RATE),
         }
         self._skipped = gauge(TRAINING_SKIPPED)
-        self._skips = 0
+        self._skips = skips
 
     def __call__(self, row: StepMetrics) -> None:
         for name, gauge in self._gauges.items():

@@ -50,11 +50,7 @@ def _train(plan: TrainingPlan) -> Outcome:
     resumed = session.resume()
     if resumed.position is None:
         return Outcome("damaged", 0, "; ".join(resumed.notes))
-    notes = list(resumed.notes)
-    reduction = loop.executor.reduction
-    if resumed.position.step and reduction is not None and reduction.is_fresh:
-        notes.append("gradient compression warms up again: what it had not sent yet belongs to the layout before")
-    _note_attempt(plan, resumed.position.step, notes, loop.rank)
+    _note_attempt(plan, resumed.position.step, resumed.notes, loop.rank)
     if loop.rank == 0:
         rewind_metrics(plan.metrics, resumed.position.step)
         rewind_metrics(plan.skipped, resumed.position.step)
@@ -104,6 +100,8 @@ def _any_worker_sees(plan: TrainingPlan, file: Path) -> bool:
 
 def make_executor(plan: TrainingPlan) -> Executor:
     """This worker's part of the network, ready to train; the process group is up."""
+    import torch
+
     from pipelines.training.expert_parallel import spread_experts
     from pipelines.training.groups import make_groups
     from pipelines.training.network import make_network
@@ -116,6 +114,8 @@ def make_executor(plan: TrainingPlan) -> Executor:
     mark_whole(model)
     share_layers(model, groups)
     spread_experts(model, groups)
+    # Dropout draws from here on: other masks for each replica, the same for the parts of one.
+    torch.manual_seed(config.seed + 1 + groups.at.data)
     if config.layout.pipeline > 1:
         from pipelines.training.pipelined import PipelinedExecutor
 

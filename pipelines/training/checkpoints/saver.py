@@ -88,6 +88,10 @@ class CheckpointSaver:
                 self._wait(future)
         return self._failure
 
+    def give_up(self) -> None:
+        """No longer wait for the parts of others: one of them can't write. Does not wait."""
+        self._given_up.set()
+
     def finish_writing(self) -> str:
         """Wait until this worker's part is written; returns why it could not be, or nothing."""
         return self._wait(self._written)
@@ -99,7 +103,7 @@ class CheckpointSaver:
             Why it could not be made whole, or nothing.
         """
         if not whole:
-            self._given_up.set()
+            self.give_up()
         self._wait(self._published)
         self._thread.shutdown()
         return self._failure

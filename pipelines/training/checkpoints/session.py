@@ -81,6 +81,9 @@ class CheckpointSession:
 
     def close(self) -> str:
         """Wait until the last checkpoint is whole; returns why one could not be written, or nothing."""
+        # Known failures first: the first worker may be waiting in its thread for a part that will never come.
+        if any(self._gather(self._saver.failure)):
+            self._saver.give_up()
         failure = next(filter(None, self._gather(self._saver.finish_writing())), "")
         own = self._saver.close(whole=not failure)
         return next(filter(None, self._gather(failure or own)), "")

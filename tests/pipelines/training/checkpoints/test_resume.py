@@ -44,6 +44,7 @@ LAYOUTS: dict[str, tuple[int, dict[str, Any]]] = {
 }
 # (what was saved, what goes on with it). The quick ones take two workers only.
 QUICK = [
+    ("onebit", "onebit"),
     ("zero1", "zero1"),
     ("zero3", "zero3"),
     ("zero1", "zero3"),

@@ -95,18 +95,24 @@ def test_a_full_disk_leaves_the_older_checkpoint(tmp_path: Path, monkeypatch: py
     save_all(tmp_path, [1])
     both = savers(tmp_path, "bb")
 
-    def full(file: Path, _tensors: object) -> None:
-        raise OSError(28, "No space left on device", str(file))
+    original = saver_module.write_tensors
 
+    def full(file: Path, tensors: dict[str, torch.Tensor]) -> object:
+        if file.name == "rank-00001.safetensors":
+            raise OSError(28, "No space left on device", str(file))
+        return original(file, tensors)
+
+    monkeypatch.setattr(saver_module, "write_tensors", full)
     for rank, saver in enumerate(both):
-        if rank:
-            monkeypatch.setattr(saver_module, "write_tensors", full)
         saver.save(Position(2), held(rank, torch.ones(1000)), {})
         saver.finish_writing()
     assert "worker 1 could not write a checkpoint ([Errno 28] No space left on device" in both[1].failure
-    both[1].save(Position(3), held(1, torch.ones(1000)), {})
+    for rank, saver in enumerate(both):
+        saver.save(Position(3), held(rank, torch.ones(1000)), {})
     # The first worker, who waits for the second one's part, is told that it will not come.
-    assert both[0].failure == "" == both[0].close(whole=False)
+    assert both[0].failure == ""
+    both[0].give_up()
+    assert both[0].finish_writing() == "" == both[0].close(whole=False)
     assert both[1].failure == both[1].close(whole=False)
     assert [folder.name for folder in whole_checkpoints(tmp_path)] == ["step-00000001"]
 

@@ -51,7 +51,7 @@ def adamw(workers: int, largest_norm: float = 0.0) -> list[torch.Tensor]:
     from tests.pipelines.training.compression.reduction_worker import gradient, make_parameters
 
     nobody: Any = None
-    replicas = [Groups(Layout(data=workers), rank, nobody, nobody, nobody) for rank in range(workers)]
+    replicas = [Groups(Layout(data=workers), rank, nobody, nobody, nobody, nobody) for rank in range(workers)]
     parameters = make_parameters(replicas[0])
     optimizer = torch.optim.AdamW(parameters.values(), lr=0.01, betas=(0.9, 0.95), weight_decay=0.1)
     weights = []
