@@ -29,8 +29,9 @@ def test_a_large_corpus_is_sampled_evenly_and_within_bounds(tmp_path: Path) -> N
     sample = TextSample(files, "text", 0, 16_000, shard_bytes=20_000)
     texts = list(sample)
     assert 12_000 < sum(map(len, texts)) <= 16_000
-    assert {text[1] for text in texts} == set("01234567")
-    places = [int(text.split("第")[2].split("篇")[0]) for text in texts]
+    whole = [text for text in texts if text.endswith("长" * 40)]  # a shard's last one may be cut
+    assert {text[1] for text in whole} == set("01234567")
+    places = [int(text.split("第")[2].split("篇")[0]) for text in whole]
     assert min(places) < 60 and max(places) > 340
     assert "a sample of" in sample.description() and "seed 0" in sample.description()
     assert texts == list(TextSample(files, "text", 0, 16_000, shard_bytes=20_000))
