@@ -20,9 +20,10 @@ _NOBODY = 65534
 _READABLE = tuple(os.path.realpath(folder) + os.sep for folder in (sys.base_prefix, os.path.dirname(os.__file__)))
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 # Loaded before the user is changed: the standard library may lie where only root can read.
+# `datetime.strptime` loads `_strptime` at its first call.
 _COMMON_MODULES = (
-    "array", "bisect", "calendar", "cmath", "collections", "contextlib", "copy", "csv", "dataclasses", "datetime",
-    "decimal", "enum", "fractions", "functools", "hashlib", "heapq", "itertools", "math", "operator", "random", "re",
+    "_strptime", "array", "bisect", "calendar", "cmath", "collections", "contextlib", "copy", "csv", "dataclasses",
+    "datetime", "decimal", "enum", "fractions", "functools", "hashlib", "heapq", "itertools", "math", "operator", "random", "re",
     "signal", "statistics", "string", "textwrap", "threading", "typing", "unicodedata",
 )  # fmt: skip
 _REFUSED_EVENTS = (
