@@ -23,8 +23,8 @@ _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 # `datetime.strptime` loads `_strptime` at its first call.
 _COMMON_MODULES = (
     "_strptime", "array", "bisect", "calendar", "cmath", "collections", "contextlib", "copy", "csv", "dataclasses",
-    "datetime", "decimal", "enum", "fractions", "functools", "hashlib", "heapq", "itertools", "math", "operator", "random", "re",
-    "signal", "statistics", "string", "textwrap", "threading", "typing", "unicodedata",
+    "datetime", "decimal", "enum", "fractions", "functools", "hashlib", "heapq", "itertools", "math", "operator",
+    "random", "re", "signal", "statistics", "string", "textwrap", "threading", "typing", "unicodedata",
 )  # fmt: skip
 _REFUSED_EVENTS = (
     "ctypes.", "fcntl.", "ftplib.", "http.", "os.chmod", "os.chown", "os.exec", "os.fork", "os.kill", "os.link",
