@@ -217,15 +217,10 @@ class TrainConfig(JobConfig):
         if self.parallel.auto:
             return self.planned(self.cluster.cluster() if self.cluster else find_cluster(self.device)).resolved()
         steps = self.total_steps
-        warmup = self.optimizer.warmup_steps
-        optimizer = self.optimizer.model_copy(
-            update={"warmup_steps": max(1, steps // 20) if warmup is None else warmup}
-        )
+        optimizer = self.optimizer.model_copy(update={"warmup_steps": self.rate_warmup_steps})
         batch = self.batch.model_copy(update={"micro": self.micro_sequences})
         update: dict[str, Any] = {"steps": steps, "optimizer": optimizer, "batch": batch}
-        update["gradient_compression"] = resolved_compression(
-            self.gradient_compression, steps, optimizer.warmup_steps or 0
-        )
+        update["gradient_compression"] = resolved_compression(self.gradient_compression, steps, self.rate_warmup_steps)
         if self.from_ is None:
             update |= {"architecture": self.fresh_architecture(), "sizes": self.fresh_sizes()}
         return self.model_copy(update=update)
@@ -272,6 +267,12 @@ class TrainConfig(JobConfig):
         if self.steps is not None:
             return self.steps
         return _DEFAULT_STEPS if self.tokens is None else self._steps_for(self.tokens)
+
+    @property
+    def rate_warmup_steps(self) -> int:
+        """Steps in which the learning rate rises."""
+        given = self.optimizer.warmup_steps
+        return max(1, self.total_steps // 20) if given is None else given
 
     @property
     def layout(self) -> Layout:

@@ -82,8 +82,11 @@ def check_compression(config: TrainConfig) -> None:
             f"{asked} and parallel.expert is {parallel.expert}: replicas hold different experts, so there is no common "
             "gradient of them to send; parallel.expert must be 1"
         )
-    if settings.warmup_steps is not None and settings.warmup_steps >= config.total_steps:
+    steps, rate_warmup = config.total_steps, config.rate_warmup_steps
+    warmup = resolved_compression(settings, steps, rate_warmup).warmup_steps
+    if warmup is not None and warmup >= steps:
+        derived = f", as optimizer.warmup_steps is {rate_warmup}" if settings.warmup_steps is None else ""
         raise ValueError(
-            f"gradient_compression.warmup_steps is {settings.warmup_steps}: the run has {config.total_steps} steps, so "
-            "nothing would be compressed"
+            f"gradient_compression.warmup_steps is {warmup}{derived}: the run has {steps} steps, so nothing would be "
+            "compressed; more steps, a shorter warm-up, or leave gradient_compression out"
         )

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from danlu.config import load_config, to_yaml, validate
 from danlu.errors import ConfigError
@@ -34,9 +36,16 @@ def test_the_warm_up_is_a_share_of_the_steps_and_outlasts_that_of_the_learning_r
     assert warmup(gradient_compression="none") is None
 
 
-def test_a_resolved_config_is_read_back() -> None:
-    resolved = config(steps=50).resolved()
+@given(steps=st.integers(1, 40), warmup=st.none() | st.integers(0, 40))
+def test_a_resolved_config_is_read_back_and_compresses(steps: int, warmup: int | None) -> None:
+    try:
+        resolved = config(steps=steps, optimizer={"warmup_steps": warmup}).resolved()
+    except ConfigError:
+        assert steps == 1 or (warmup is not None and warmup >= steps)
+        return
     assert validate(TrainConfig, yaml.safe_load(to_yaml(resolved))) == resolved
+    assert resolved.gradient_compression.warmup_steps is not None
+    assert resolved.gradient_compression.warmup_steps < steps
 
 
 @pytest.mark.parametrize(
@@ -47,6 +56,11 @@ def test_a_resolved_config_is_read_back() -> None:
         ({"parallel": {"data": 2, "expert": 2}, "architecture": "moe"}, "parallel.expert is 2"),
         ({"precision": "bf16"}, "precision is bf16"),
         ({"steps": 20, "gradient_compression": {"kind": "onebit", "warmup_steps": 20}}, "the run has 20 steps"),
+        (
+            {"steps": 10, "optimizer": {"warmup_steps": 10}},
+            r"warmup_steps is 10, as optimizer.warmup_steps is 10: the run has 10 steps",
+        ),
+        ({"steps": 1}, "the run has 1 steps"),
         ({"gradient_compression": {"kind": "none", "warmup_steps": 5}}, "gradient_compression.kind is 'none'"),
         ({"gradient_compression": "twobit"}, "gradient_compression.kind is 'twobit'"),
     ],
