@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 _KEPT = 0.95
 
 
 def clip_coefficient(norm: float, largest: float) -> float:
-    """What a gradient of this norm is multiplied with; `largest` 0 is no clipping. The same as DeepSpeed's and torch's.
+    """What a gradient of this norm is multiplied with; `largest` 0 is no clipping. DeepSpeed's and torch's formula.
 
     A norm that is not finite gives itself, so that it shows in the weights instead of passing for a step of length 0.
     """
-    if largest == 0 or norm <= largest:
+    if largest == 0:
+        return 1.0
+    if not math.isfinite(norm):
+        return norm
+    if norm <= largest:
         return 1.0
     return largest / (norm + 1e-6)
 

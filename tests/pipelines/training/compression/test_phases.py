@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from pipelines.training.compression.clipping import clip_coefficient, renewed_ratio
@@ -21,6 +23,11 @@ def test_clipping_makes_the_norm_the_largest_allowed() -> None:
     assert clip_coefficient(0.5, 1.0) == 1.0
     assert clip_coefficient(4.0, 1.0) * 4.0 == pytest.approx(1.0, rel=1e-5)
     assert clip_coefficient(4.0, 0.0) == 1.0
+
+
+def test_a_norm_that_is_not_finite_does_not_pass_for_a_step_of_length_0() -> None:
+    assert clip_coefficient(math.inf, 1.0) == math.inf
+    assert math.isnan(clip_coefficient(math.nan, 1.0))
 
 
 def test_the_ratio_of_norms_is_learnt() -> None:
