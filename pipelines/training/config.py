@@ -329,6 +329,12 @@ def _check_network(config: TrainConfig) -> None:
 def _check_automatic(config: TrainConfig) -> None:
     if config.cluster is not None and not config.parallel.auto:
         raise ValueError("cluster is given and parallel is not auto: only the planner needs to know the cluster")
+    kind = config.gradient_compression.kind
+    if config.parallel.auto and kind != "none":
+        raise ValueError(
+            f"parallel is auto and gradient_compression is {kind!r}: the planner counts whole gradients and picks ZeRO "
+            "stages, which exclude compression; say parallel.data (2 or more), or leave gradient_compression out"
+        )
     if config.parallel.auto and config.from_ is not None:
         raise ValueError("parallel is auto and from is given: the planner needs sizes; say parallel.data and so on")
 

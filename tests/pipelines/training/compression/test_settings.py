@@ -55,6 +55,8 @@ def test_a_resolved_config_is_read_back_and_compresses(steps: int, warmup: int |
         ({"parallel": {"data": 2, "zero": 1}}, "parallel.zero is 1"),
         ({"parallel": {"data": 2, "expert": 2}, "architecture": "moe"}, "parallel.expert is 2"),
         ({"precision": "bf16"}, "precision is bf16"),
+        ({"parallel": "auto"}, "parallel is auto and gradient_compression is 'onebit'"),
+        ({"parallel": "auto", "precision": "bf16", "cluster": "h100"}, "parallel is auto and gradient_compression"),
         ({"steps": 20, "gradient_compression": {"kind": "onebit", "warmup_steps": 20}}, "the run has 20 steps"),
         (
             {"steps": 10, "optimizer": {"warmup_steps": 10}},
