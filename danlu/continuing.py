@@ -56,7 +56,7 @@ def require_same_run(
         ConfigError: names the keys that differ, or says that the input does.
     """
     differing = _differences(yaml.safe_load(before), yaml.safe_load(config))
-    changed = {key: text for key, text in differing.items() if not _lies_in(key, changeable)}
+    changed = {key: text for key, text in differing.items() if not lies_in(key, changeable)}
     if changed:
         rule = f"it holds a run with other settings: {', '.join(changed.values())}"
     elif not earlier.same_inputs(lineage):
@@ -113,6 +113,7 @@ def _differences(before: Any, after: Any, prefix: str = "") -> dict[str, str]:
     return {} if before == after else {key: f"{key} was {before!r} and is now {after!r}"}
 
 
-def _lies_in(key: str, blocks: Collection[str]) -> bool:
+def lies_in(key: str, blocks: Collection[str]) -> bool:
+    """Whether a dotted key is one of these, or of one of these blocks."""
     parts = key.split(".")
     return any(".".join(parts[:depth]) in blocks for depth in range(1, len(parts) + 1))

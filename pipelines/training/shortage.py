@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from actors.networks.parameters import count_parameters
-from danlu.errors import RunError
+from danlu.continuing import lies_in
+from danlu.errors import NotAvailableError, RunError
 from pipelines.training.config import TrainConfig
 
 Where = Literal["host", "device"]
@@ -79,20 +81,38 @@ def out_of_memory(shortage: Shortage, worker: str, config: TrainConfig, device: 
     )
 
 
+@dataclass(frozen=True)
+class _Remedy:
+    """Changes of the config that go together, by dotted key, and what else they need."""
+
+    settings: dict[str, Any]
+    needs: str = ""
+
+    def describe(self) -> str:
+        first, *others = (f"{key}={_in_yaml(value)}" for key, value in self.settings.items())
+        text = f"{first} with {' and '.join(others)}" if others else first
+        stays = all(lies_in(key, TrainConfig.changeable) for key in self.settings)
+        return f"{text}{self.needs}" if stays else f"{text}{self.needs} in a new output"
+
+
 def helpful_settings(where: Where, config: TrainConfig, device: str, vocabulary: int) -> tuple[str, str]:
-    """The two changes of `config` that save most of the memory that ran out.
+    """The two changes of `config` that save most of the memory that ran out; none that the config refuses.
 
     What a step keeps for its backward pass and what is kept from step to step are estimated; the larger one's remedies
     come first. A network of unknown size (`from`) is taken for one whose passes are the larger.
     """
     if where == "host" and device == "cuda":
-        found = _host_beside_device(config)
-    elif _states_are_larger(config, vocabulary):
-        found = [*_smaller_states(config, device), *_smaller_passes(config)]
+        found = _told(config, _host_beside_device(config))
+        found.append("fewer workers on each machine")
     else:
-        passes, states = _smaller_passes(config), _smaller_states(config, device)
-        found = [*passes[:1], *states[:1], *passes[1:], *states[1:]]
-    found += ["a smaller network (size, sizes)", "machines with more memory"]
+        passes = _told(config, _smaller_passes(config))
+        states = _told(config, _smaller_states(config, device))
+        if _states_are_larger(config, vocabulary):
+            found = [*states, *passes]
+        else:
+            found = [*passes[:1], *states[:1], *passes[1:], *states[1:]]
+    network = "a smaller network (size, sizes)" if config.from_ is None else "a smaller checkpoint (from)"
+    found += [f"{network} in a new output", "machines with more memory"]
     return found[0], found[1]
 
 
@@ -103,43 +123,83 @@ def _states_are_larger(config: TrainConfig, vocabulary: int) -> bool:
     parameters = count_parameters(sizes, vocabulary).total / (layout.pipeline * layout.tensor)
     # Bytes per parameter of weights, gradients and two moments in fp32, shared out as the ZeRO stage has it.
     share = {0: 16.0, 1: 8 + 8 / layout.data, 2: 4 + 12 / layout.data, 3: 16 / layout.data}[config.parallel.zero]
+    if config.gradient_compression.is_on:
+        share += 12  # three more numbers
     tokens = config.micro_sequences * config.batch.length
     layers = 1 if config.recompute else sizes.layers / layout.pipeline
     passes = tokens * (layers * _ACTIVATION_BYTES * sizes.hidden / layout.tensor + 3 * 4 * vocabulary)
     return parameters * share > passes
 
 
-def _smaller_passes(config: TrainConfig) -> list[str]:
-    found = []
-    if config.micro_sequences > 1:
-        found.append(f"batch.micro={config.micro_sequences // 2}")
+def _smaller_passes(config: TrainConfig) -> Iterable[_Remedy]:
+    if (micro := _divisor(config.batch.sequences // config.layout.data, below=config.micro_sequences)) is not None:
+        yield _Remedy({"batch.micro": micro})
     if not config.recompute:
-        found.append("recompute=true")
+        yield _Remedy({"recompute": True})
     if config.batch.length >= 32:
-        found.append(f"batch.length={config.batch.length // 2}")
-    return found
+        yield _Remedy({"batch.length": config.batch.length // 2})
 
 
-def _smaller_states(config: TrainConfig, device: str) -> list[str]:
-    found, axes = [], config.parallel
-    highest = 1 if axes.pipeline > 1 else 3
+def _smaller_states(config: TrainConfig, device: str) -> Iterable[_Remedy]:
+    axes = config.parallel
+    # Compression keeps three numbers a weight, and ZeRO excludes it.
+    whole = {"gradient_compression": "none"} if config.gradient_compression.is_on else {}
+    highest = next((zero for zero in (3, 2, 1) if _allowed(config, {"parallel.zero": zero} | whole)), axes.zero)
     if axes.data > 1 and axes.zero < highest:
-        found.append(f"parallel.zero={highest}")
+        yield _Remedy({"parallel.zero": highest} | whole)
     if device == "cuda" and config.offload == "none":
-        found.append("offload=optimizer" if axes.zero else "offload=optimizer with parallel.zero=1")
-    if config.from_ is not None and config.lora is None and axes.tensor == axes.pipeline == 1:
-        found.append("lora={}")
-    more = f"parallel.data={2 * axes.data} with parallel.zero={highest}"
-    return [*found, f"{more}, on more machines or cards"]
+        yield _Remedy({"offload": "optimizer"} | ({} if axes.zero else {"parallel.zero": 1}) | whole)
+    if config.from_ is not None and config.lora is None:
+        yield _Remedy({"lora": {}})
+    if (replicas := _more_replicas(config)) is not None:
+        settings = {"parallel.data": replicas, "parallel.zero": highest} | whole
+        share = config.batch.sequences // replicas
+        if share % config.micro_sequences:
+            settings["batch.micro"] = _divisor(share, below=config.micro_sequences)
+        yield _Remedy(settings, needs=", on more machines or cards")
 
 
-def _host_beside_device(config: TrainConfig) -> list[str]:
-    found = []
+def _host_beside_device(config: TrainConfig) -> Iterable[_Remedy]:
     if config.offload == "optimizer":
-        found.append("offload=none")
-        if config.parallel.zero < 3 and config.parallel.data > 1 and config.parallel.pipeline == 1:
-            found.append("parallel.zero=3")
-    return [*found, "fewer workers on each machine"]
+        yield _Remedy({"offload": "none"})
+        if config.parallel.zero < 3 and config.parallel.data > 1:
+            yield _Remedy({"parallel.zero": 3})
+
+
+def _divisor(share: int, below: int) -> int | None:
+    """The largest divisor of `share` below a number."""
+    return next((size for size in range(below - 1, 0, -1) if share % size == 0), None)
+
+
+def _more_replicas(config: TrainConfig) -> int | None:
+    """The next multiple of the replicas that a step's sequences can be dealt out to."""
+    data, sequences = config.parallel.data, config.batch.sequences
+    return next((more for more in range(2 * data, sequences + 1, data) if sequences % more == 0), None)
+
+
+def _told(config: TrainConfig, remedies: Iterable[_Remedy]) -> list[str]:
+    return [remedy.describe() for remedy in remedies if _allowed(config, remedy.settings)]
+
+
+def _allowed(config: TrainConfig, settings: dict[str, Any]) -> bool:
+    values = config.model_dump(by_alias=True)
+    if config.tokens is not None:
+        values["steps"] = None  # derived
+    for key, value in settings.items():
+        *blocks, last = key.split(".")
+        block = values
+        for name in blocks:
+            block = block[name]
+        block[last] = value
+    try:
+        TrainConfig.model_validate(values)
+    except (ValueError, NotAvailableError):
+        return False
+    return True
+
+
+def _in_yaml(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _bytes(amount: str, unit: str) -> float:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,11 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
-from danlu.config import validate
-from danlu.errors import ConfigError, RunError
+from danlu.config import apply_override, validate
+from danlu.continuing import lies_in
+from danlu.errors import ConfigError, NotAvailableError, RunError
 from pipelines.training.config import TrainConfig
 from pipelines.training.engine import deepspeed_config
 from pipelines.training.launch import worker_environment
@@ -80,14 +83,33 @@ LITTLE = {"sequences": 2, "length": 16}
             {"batch": LITTLE, "parallel": {"data": 2, "zero": 3}, "size": "0.6b"},
             "device",
             "cuda",
-            "offload=optimizer, parallel.data=4",
+            "offload=optimizer, recompute=true",
         ),
         ({"from": "a", "batch": LITTLE | {"micro": 1}}, "device", "cuda", "recompute=true, offload=optimizer"),
         (
             {"from": "a", "batch": {"sequences": 1, "length": 16}, "recompute": True},
             "host",
             "cpu",
-            "lora={}, parallel.data=2",
+            "lora={} in a new output, a smaller checkpoint (from) in a new output",
+        ),
+        (
+            {"batch": {"sequences": 12, "length": 8, "micro": 1}, "recompute": True, "size": "0.6b"},
+            "host",
+            "cpu",
+            "parallel.data=2 with parallel.zero=3, a smaller network",
+        ),
+        ({"batch": {"sequences": 9}}, "host", "cpu", "batch.micro=3, parallel.data=3 with parallel.zero=3 and batch."),
+        (
+            {"parallel": {"data": 2, "expert": 2}, "architecture": "moe", "batch": LITTLE},
+            "host",
+            "cpu",
+            "parallel.zero=2, recompute=true",
+        ),
+        (
+            {"parallel": {"data": 2}, "gradient_compression": "onebit", "size": "0.6b", "batch": LITTLE},
+            "host",
+            "cpu",
+            "parallel.zero=3 with gradient_compression=none, recompute=true",
         ),
         (
             {"parallel": {"zero": 1, "data": 2}, "offload": "optimizer", "device": "cuda"},
@@ -103,25 +125,62 @@ def test_the_two_settings_fit_the_config(values, where, device, expected) -> Non
     assert all(one.startswith(wanted) for one, wanted in zip(found, expected.split(", "), strict=True)), found
 
 
-@given(
-    sequences=st.sampled_from([1, 2, 8]),
-    zero=st.integers(0, 3),
-    data=st.sampled_from([1, 2]),
-    recompute=st.booleans(),
-    size=st.sampled_from(["tiny", "0.6b"]),
-    where=st.sampled_from(["host", "device"]),
-    device=st.sampled_from(["cpu", "cuda"]),
-)
-def test_there_are_always_two_and_never_what_is_set_already(
-    sequences, zero, data, recompute, size, where, device
-) -> None:
-    batch = {"sequences": sequences * data, "length": 64}
-    made = config(batch=batch, parallel={"data": data, "zero": zero}, recompute=recompute, size=size)
+@st.composite
+def asked(draw: st.DrawFn) -> dict[str, Any]:
+    """What a person may ask for, before it is known whether it can be."""
+    data = draw(st.sampled_from([1, 2, 4]))
+    return {
+        "parallel": {
+            "data": data,
+            "zero": draw(st.integers(0, 3)),
+            **draw(st.sampled_from([{}, {}, {"expert": 2}, {"pipeline": 2}, {"tensor": 2}])),
+        },
+        "batch": {
+            "sequences": data * draw(st.sampled_from([1, 2, 3, 8, 9])),
+            "length": draw(st.sampled_from([8, 50, 64])),
+            "micro": draw(st.sampled_from([None, None, 1, 3])),
+        },
+        "gradient_compression": draw(st.sampled_from(["none", "onebit"])),
+        "precision": draw(st.sampled_from(["fp32", "bf16"])),
+        "offload": draw(st.sampled_from(["none", "none", "optimizer"])),
+        "recompute": draw(st.booleans()),
+        **draw(st.sampled_from([{"steps": 40}, {"tokens": 100_000}])),
+        **draw(
+            st.sampled_from(
+                [
+                    {"size": "tiny"},
+                    {"size": "0.6b"},
+                    {"architecture": "moe", "size": "tiny"},
+                    {"architecture": "sparse", "size": "tiny"},
+                    {"from": "a"},
+                    {"from": "a", "lora": {}},
+                ]
+            )
+        ),
+    }
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.filter_too_much])
+@given(values=asked(), where=st.sampled_from(["host", "device"]), device=st.sampled_from(["cpu", "cuda"]))
+def test_what_is_advised_is_allowed_new_and_says_where_it_must_begin_anew(values, where, device) -> None:
+    try:
+        made = config(**values).resolved()
+    except (ConfigError, NotAvailableError):
+        reject()
     first, second = helpful_settings(where, made, device, 4096)
     assert first != second
     for said in (first, second):
-        assert not (recompute and said == "recompute=true")
-        assert not (zero == 3 and said == "parallel.zero=3")
+        anew = said.endswith(" in a new output")
+        said = said.removesuffix(" in a new output").removesuffix(", on more machines or cards")
+        if "=" not in said:
+            continue
+        changed = copy.deepcopy(values)
+        for override in re.split(" with | and ", said):
+            apply_override(changed, override)
+        advised = config(**changed).resolved()
+        assert advised != made
+        keys = re.findall(r"([a-z._]+)=", said)
+        assert anew == any(not lies_in(key, TrainConfig.changeable) for key in keys)
 
 
 def test_the_message_is_whole() -> None:
