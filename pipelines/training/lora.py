@@ -28,7 +28,7 @@ def add_adapters(model: PreTrainedModel, settings: LoraSettings, seed: int) -> N
     """Give the network its adapters, the same for the same seed; nothing else of it is trained.
 
     Raises:
-        ConfigError: `targets` names a layer that the network does not have.
+        ConfigError: see `chosen_targets`.
     """
     import torch
     from peft import inject_adapter_in_model
@@ -38,16 +38,31 @@ def add_adapters(model: PreTrainedModel, settings: LoraSettings, seed: int) -> N
 
 
 def chosen_targets(model: PreTrainedModel, settings: LoraSettings) -> list[str]:
-    """The names of the layers that get adapters."""
+    """The names of the layers that get adapters.
+
+    Raises:
+        ConfigError: a name that the network does not have, or none is given and it has none of the usual ones.
+    """
     found = linear_names(model)
     if settings.targets is None:
-        return [name for name in USUAL_TARGETS if name in found]
+        usual = [name for name in USUAL_TARGETS if name in found]
+        if not usual:
+            raise ConfigError(
+                "lora.targets is null",
+                rule=f"none of this network's linear layers has a usual name; they are {_listed(found)}",
+                fix="name some of them in lora.targets" if found else "leave lora out: all weights are trained then",
+            )
+        return usual
     if missing := sorted(set(settings.targets) - found):
         raise ConfigError(
             f"lora.targets has {missing[0]!r}",
-            rule=f"the linear layers of this network are called {', '.join(sorted(found))}",
+            rule=f"the linear layers of this network are called {_listed(found)}",
         )
     return list(settings.targets)
+
+
+def _listed(names: set[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
 
 
 def linear_names(model: PreTrainedModel) -> set[str]:

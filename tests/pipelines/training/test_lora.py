@@ -10,7 +10,7 @@ import pytest
 import torch
 from peft import PeftModel
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from actors.networks.build import build_config
 from actors.networks.sizes import Architecture, Sizes
@@ -162,3 +162,23 @@ def test_what_adapters_can_not_do_is_refused(bases: dict[Architecture, str]) -> 
     config = validate(TrainConfig, base | {"from": bases["moe"], "lora": {"targets": ["gate_proj"]}})
     with pytest.raises(ConfigError, match=r"lora\.targets has 'gate_proj': the linear layers of this network are"):
         check_checkpoint(bases["moe"], 32, config.layout, config.lora)
+
+
+@pytest.mark.parametrize(
+    ("family", "names", "fix"),
+    [
+        ("gpt_neox", "dense, dense_4h_to_h, dense_h_to_4h, query_key_value", "name some of them"),
+        ("gpt2", "none", "leave lora out"),  # its layers are Conv1D
+    ],
+)
+def test_a_network_without_usual_names_is_refused_before_training(
+    family: str, names: str, fix: str, tmp_path: Path
+) -> None:
+    small = {"vocab_size": 64, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    AutoConfig.for_model(family, **small).save_pretrained(tmp_path)
+    config = validate(TrainConfig, {"input": "x", "output": "y", "from": str(tmp_path), "lora": {}})
+    with pytest.raises(ConfigError, match=rf"lora\.targets is null.*they are {names}(?s:.*){fix}"):
+        check_checkpoint(str(tmp_path), 32, config.layout, config.lora)
+    if names != "none":
+        chosen = LoraSettings(targets=["query_key_value"])
+        check_checkpoint(str(tmp_path), 32, config.layout, chosen)
