@@ -124,9 +124,20 @@ class TrainConfig(JobConfig):
     assistant's turns only.
     """
 
-    # Neither the data of a step nor the update from it depends on these, rounding apart.
+    # The data of a step does not depend on these, nor the update from it, rounding apart; but for `on_spike`, and for
+    # `gradient_compression`, which a run must be able to leave when it has lost all replicas but one.
     changeable: ClassVar[frozenset[str]] = frozenset(
-        {"parallel", "batch.micro", "recompute", "offload", "checkpoint_every", "device", "on_spike", "tensorboard"}
+        {
+            "parallel",
+            "batch.micro",
+            "recompute",
+            "offload",
+            "gradient_compression",
+            "checkpoint_every",
+            "device",
+            "on_spike",
+            "tensorboard",
+        }
     )
 
     input: str | list[str] | dict[str, str | list[str]] = Field(

@@ -30,8 +30,8 @@ class Phases:
     refresh_every: int
 
     def is_dense(self, done: Progress) -> bool:
-        """Whether the step after `done` sends whole gradients."""
-        return done.dense < self.warmup_steps
+        """Whether the step after `done` sends whole gradients. A longer warm-up does not reopen one that is over."""
+        return done.compressed == 0 and done.dense < self.warmup_steps
 
     def is_refresh(self, done: Progress) -> bool:
         """Whether the step after `done` renews the second moment: the first compressed one does."""

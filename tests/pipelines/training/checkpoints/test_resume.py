@@ -192,3 +192,17 @@ def test_training_goes_on(quick_runs: Path, before: str, after: str) -> None:
 @pytest.mark.parametrize(("before", "after"), SLOW)
 def test_training_goes_on_in_every_mode(slow_runs: Path, before: str, after: str) -> None:
     require_going_on(slow_runs, before, after)
+
+
+@pytest.mark.slow
+def test_compression_is_taken_up_and_left_when_a_run_goes_on(
+    tmp_path_factory: pytest.TempPathFactory, tokens: Path
+) -> None:
+    """What the checkpoint says is taken over either way: the losses agree until the updates differ."""
+    pairs = [("zero0", "onebit"), ("onebit", "zero0"), ("onebit", "alone")]
+    runs = train_pairs(pairs, tmp_path_factory.mktemp("compression"), tokens)
+    for (before, after), alike in zip(pairs, (4, 1, 1), strict=True):
+        found, expected = losses(runs / f"{before}-then-{after}"), losses(runs / before)
+        assert found[:alike] == pytest.approx(expected[:alike], rel=1e-4)
+        assert found != expected
+        assert found == pytest.approx(expected, rel=0.1)

@@ -19,6 +19,12 @@ def test_whole_gradients_first_then_bits_with_a_refresh_at_once_and_at_intervals
     assert done == Progress(dense=2, compressed=7) and done.steps == 9
 
 
+def test_a_warm_up_that_is_over_stays_so_in_a_run_that_goes_on_with_a_longer_one() -> None:
+    done = Progress(dense=2, compressed=1)
+    assert not Phases(warmup_steps=9, refresh_every=3).is_dense(done)
+    assert Phases(warmup_steps=9, refresh_every=3).is_dense(Progress(dense=2))
+
+
 def test_clipping_makes_the_norm_the_largest_allowed() -> None:
     assert clip_coefficient(0.5, 1.0) == 1.0
     assert clip_coefficient(4.0, 1.0) * 4.0 == pytest.approx(1.0, rel=1e-5)

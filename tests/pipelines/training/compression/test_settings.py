@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from danlu.config import load_config, to_yaml, validate
 from danlu.errors import ConfigError
+from danlu.run_directory import RunDirectory
 from pipelines.training.config import TrainConfig
 
 
@@ -70,3 +72,15 @@ def test_a_resolved_config_is_read_back_and_compresses(steps: int, warmup: int |
 def test_what_can_not_be_is_refused_by_its_keys(values: dict[str, Any], keys: str) -> None:
     with pytest.raises(ConfigError, match=keys):
         config(**values)
+
+
+def test_a_stopped_run_goes_on_without_compression_on_what_is_left_of_its_workers(tmp_path: Path) -> None:
+    source = tmp_path / "in.txt"
+    source.write_text("text")
+    both = config(output=str(tmp_path / "run"), steps=50)
+    with RunDirectory.open("train", both, [str(source)]) as run:
+        run.mark_done("tokens")
+    alone = config(output=str(tmp_path / "run"), steps=50, parallel={"data": 1}, gradient_compression="none")
+    with RunDirectory.open("train", alone, [str(source)]) as run:
+        assert "gradient_compression.kind was 'onebit' and is now 'none'" in run.changes
+        assert run.done("tokens") is not None
