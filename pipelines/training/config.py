@@ -28,6 +28,7 @@ from pipelines.training.planner.workload import Choice, Workload
 from pipelines.training.spikes import OnSpike
 
 _DEFAULT_STEPS = 200
+_FINAL_SHARE = 0.1
 
 
 def _number(value: Any) -> Any:
@@ -88,7 +89,7 @@ class OptimizerSettings(Settings):
     warmup_steps: int | None = Field(
         default=None, ge=0, description="linear rise to the peak; null = a twentieth of the steps"
     )
-    final_share: Number = Field(default=0.1, ge=0, le=1, description="cosine ends at this share of the peak")
+    final_share: Number = Field(default=_FINAL_SHARE, ge=0, le=1, description="cosine ends at this share of the peak")
     weight_decay: Number = Field(default=0.01, ge=0, description="on matrices; norms have none")
     gradient_clipping: Number = Field(
         default=1.0, ge=0, description="largest norm of a step's gradient; 0 = no clipping"
@@ -218,6 +219,7 @@ class TrainConfig(JobConfig):
             check_batching(self.layout, Batching(self.batch.sequences, self.batch.micro))
             check_compression(self)
         _check_precision(self)
+        _check_schedule(self)
         wanted = None if self.tokens is None else self._steps_for(self.tokens)
         if wanted is not None and self.steps not in (None, wanted):
             raise ValueError(f"steps is {self.steps} and tokens is {self.tokens} (= {wanted} steps): give one of them")
@@ -395,3 +397,19 @@ def _check_precision(config: TrainConfig) -> None:
     if config.precision == "bf16" and config.parallel.zero == 0 and not config.parallel.auto:
         # Measured: small updates are lost in bf16 weights. DeepSpeed keeps fp32 copies from stage 1 on.
         raise ValueError("precision is bf16 and parallel.zero is 0: fp32 master weights need parallel.zero=1 or more")
+
+
+def _check_schedule(config: TrainConfig) -> None:
+    settings = config.optimizer
+    # A resolved config gives every key, so the default passes for one that was left out.
+    given = "final_share" in settings.model_fields_set and settings.final_share != _FINAL_SHARE
+    if given and settings.schedule == "constant":
+        raise ValueError(
+            f"optimizer.final_share is {settings.final_share} and optimizer.schedule is 'constant': the rate stays at "
+            "its peak; leave final_share out, or take schedule=cosine"
+        )
+    if config.rate_warmup_steps > config.total_steps:
+        raise ValueError(
+            f"optimizer.warmup_steps is {settings.warmup_steps} and steps is {config.total_steps}: the rate never "
+            "reaches its peak; optimizer.warmup_steps must be no more than steps"
+        )
