@@ -152,7 +152,7 @@ def _smaller_states(config: TrainConfig, device: str) -> Iterable[_Remedy]:
     if config.from_ is not None and config.lora is None:
         yield _Remedy({"lora": {}})
     if (replicas := _more_replicas(config)) is not None:
-        settings = {"parallel.data": replicas, "parallel.zero": highest} | whole
+        settings: dict[str, Any] = {"parallel.data": replicas, "parallel.zero": highest} | whole
         share = config.batch.sequences // replicas
         if share % config.micro_sequences:
             settings["batch.micro"] = _divisor(share, below=config.micro_sequences)
