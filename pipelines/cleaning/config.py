@@ -129,7 +129,10 @@ class NearConfig(Settings):
     @model_validator(mode="after")
     def _limits_in_order(self) -> Self:
         if self.certain < self.similarity:
-            raise ValueError(f"near.certain is {self.certain}, less than near.similarity {self.similarity}")
+            raise ValueError(
+                f"near.certain is {self.certain}, less than near.similarity {self.similarity}: "
+                f"set near.certain={self.similarity} too"
+            )
         if self.sketch_similarity > self.similarity:
             raise ValueError(
                 f"near.sketch_similarity is {self.sketch_similarity}, more than near.similarity {self.similarity}:"

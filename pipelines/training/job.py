@@ -113,7 +113,14 @@ def _encode(
     )
     with progress.stage("tokens", unit="documents") as stage:
         counts = encode_files(files, plan, run.local("tokens").resolve(), vocabulary, stage)
+    _tell_left_out(config, counts, progress)
     if not counts["train_documents"]:
+        if counts["left_out_by_mixture"]:
+            raise InputError(
+                f"mixture has {', '.join(config.mixture or {})}",
+                rule=f"none of the {counts['left_out_by_mixture']:,} documents belongs to one of them",
+                fix="clean with domain={} gives documents a domain; or name the inputs, or add '*' for all others",
+            )
         raise InputError(
             "input has nothing to train on",
             rule=f"{counts['validation_documents']} rows are held out for validation, and "
@@ -123,6 +130,18 @@ def _encode(
     _check_groups(config, counts, run.local("tokens"))
     run.mark_done("tokens", **counts)
     return counts
+
+
+def _tell_left_out(config: TrainConfig, counts: Counter[str], progress: Progress) -> None:
+    """Say what a conversation's length has cost, and where nothing tells how well the network does on new text."""
+    if left_out := counts["nothing_to_learn"]:
+        everything = left_out + counts["train_documents"] + counts["validation_documents"]
+        progress.say(
+            f"train: {left_out:,} of {everything:,} conversations are left out, as they have no answer within "
+            f"batch.length={config.batch.length} tokens"
+        )
+    if config.validation_share and not counts["validation_documents"]:
+        progress.say(f"train: nothing is held out for validation (validation_share={config.validation_share:g})")
 
 
 def _check_groups(config: TrainConfig, counts: Counter[str], tokens: Path) -> None:

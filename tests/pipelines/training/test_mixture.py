@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from fractions import Fraction
 
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 
 from danlu.config import validate
 from danlu.errors import ConfigError
+from danlu.progress import Progress
+from pipelines.training import job
 from pipelines.training.config import TrainConfig
 from pipelines.training.mixture import Rotation, group_of, whole_parts
 
@@ -83,3 +86,15 @@ def test_a_config_knows_the_parts_of_its_mixture() -> None:
     config = validate(TrainConfig, {"input": "x", "output": "y", "mixture": {"finance": 0.4, "law": 0.2, "*": 0.4}})
     assert config.mixture_parts == [2, 1, 2]
     assert validate(TrainConfig, {"input": "x", "output": "y"}).mixture_parts == [1]
+
+
+def test_a_run_says_what_is_left_out_and_that_nothing_is_held_out() -> None:
+    config = validate(TrainConfig, {"input": "a", "output": "b", "batch": {"length": 64}})
+    said = io.StringIO()
+    counts = Counter(nothing_to_learn=59, train_documents=1)
+    job._tell_left_out(config, counts, Progress(said))
+    assert "59 of 60 conversations are left out" in said.getvalue() and "batch.length=64" in said.getvalue()
+    assert "nothing is held out for validation" in said.getvalue()
+    silent = io.StringIO()
+    job._tell_left_out(config, Counter(train_documents=5, validation_documents=1), Progress(silent))
+    assert silent.getvalue() == ""
