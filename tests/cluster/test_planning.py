@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,8 @@ from click.testing import CliRunner, Result
 from cluster.command import cli
 from danlu.errors import ResourceError
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "plans"
+REPOSITORY = Path(__file__).resolve().parents[2]
+EXAMPLES = REPOSITORY / "examples" / "plans"
 SMALL = ["model.size=8b", "cluster.preset=h100", "cluster.cards=64"]
 
 
@@ -75,3 +77,21 @@ def test_the_planner_needs_neither_torch_nor_ray() -> None:
         "assert not {'torch', 'ray', 'transformers'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
+
+
+def answers_in_the_handbook() -> list[tuple[str, str]]:
+    """(arguments of `danlu plan`, the answer that docs/training.md shows)."""
+    page = (REPOSITORY / "docs" / "training.md").read_text(encoding="utf-8")
+    return re.findall(r"^\$ danlu (plan examples/plans/.*)\n((?:.*\n)*?)```", page, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize(("command", "answer"), answers_in_the_handbook())
+def test_the_handbook_shows_present_answers(command: str, answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    found = CliRunner().invoke(cli, command.split(), env={"COLUMNS": "140"})
+    assert found.exit_code == 0, found.output
+    assert [line.rstrip() for line in found.stdout.splitlines()] == answer.splitlines()
+
+
+def test_the_handbook_has_answers() -> None:
+    assert len(answers_in_the_handbook()) == 4
