@@ -38,7 +38,7 @@ def run_job(
     module = job.module()
     wanted = module.resources(config)
     require_placement(f"danlu {job.name}", uses_ray=bool(wanted), ray_address=ray_address, cpus=cpus)
-    with RunDirectory.open(job.name, config, module.inputs(config), fresh=fresh) as run:
+    with RunDirectory.open(job.name, config, module.inputs(config), fresh=fresh, deferred=True) as run:
         say_changes(run, progress)
         finished = run.finished()
         if finished is not None:
@@ -48,6 +48,7 @@ def run_job(
         with ray_session(ray_address, cpus) if wanted else nullcontext():
             if wanted:
                 _require(job.name, wanted)
+            run.go_on()  # not before: a command that the cluster is too small for leaves the run as it is
             report = module.run(config, run, progress)
         report = report.model_copy(update={"seconds": time.monotonic() - began})
         run.finish(report)

@@ -48,16 +48,20 @@ class RunDirectory:
         self.uri = root if self.is_local else output.rstrip("/")
         self.began_with: str | None = None
         self.changes = ""
+        self._again: str | None = None  # the settings of a run that is to be tried again
         self._root = root
         self._lock: Any = None
 
     @classmethod
-    def open(cls, job: str, config: JobConfig, inputs: list[str], *, fresh: bool = False) -> Self:
+    def open(
+        cls, job: str, config: JobConfig, inputs: list[str], *, fresh: bool = False, deferred: bool = False
+    ) -> Self:
         """Create or continue the run of `config` in `config.output`.
 
         Args:
             inputs: the files that the job reads; their content is compared with the stopped run's.
             fresh: remove what an earlier run of this job left there first.
+            deferred: leave an earlier run's report and settings as they are until `go_on`.
 
         Raises:
             ConfigError: the folder holds a run of another job, other settings or other inputs, or no run but files
@@ -74,6 +78,8 @@ class RunDirectory:
                 run._spare(inputs)
                 run._clear()
             run._adopt(config, lineage)
+            if not deferred:
+                run.go_on()
         except BaseException:
             run.close()
             raise
@@ -89,6 +95,15 @@ class RunDirectory:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def go_on(self) -> None:
+        """Try a run again that has ended or stopped: until it ends, nobody shall take what it writes for whole."""
+        if self._again is None:
+            return
+        self._remove(REPORT_FILE)
+        if self.changes:
+            self.write_text(CONFIG_FILE, self._again)
+        self._again = None
 
     def child(self, *parts: str) -> str:
         """The URI (or local path) of something inside the run directory."""
@@ -230,10 +245,8 @@ class RunDirectory:
         elif not earlier.same_code(lineage):  # nothing but the code decides what such a job makes
             self._remove(STATE_FOLDER)
             self._begin(text, lineage)
-        if self.done(_FINISHED) is None:  # it tries again: until it ends, nobody shall take what it writes for whole
-            self._remove(REPORT_FILE)
-            if self.changes:
-                self.write_text(CONFIG_FILE, text)
+        if self.done(_FINISHED) is None:
+            self._again = text
 
     def _begin(self, config: str, lineage: Lineage) -> None:
         # The lineage comes first: a folder that has one is a run, so --fresh may remove what a crash left.

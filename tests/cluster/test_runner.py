@@ -12,9 +12,10 @@ import pytest
 from cluster.jobs import Job
 from cluster.runner import run_job
 from danlu.config import JobConfig
-from danlu.errors import ConfigError
+from danlu.errors import ConfigError, ResourceError
 from danlu.progress import Progress
 from danlu.report import Check, Report
+from danlu.run_directory import read_report
 
 
 @dataclass
@@ -23,12 +24,13 @@ class Work:
 
     files: list[str] = field(default_factory=list)
     times: int = 0
+    cpus: float = 0.0
 
     def inputs(self, _config: Any) -> list[str]:
         return self.files
 
     def resources(self, _config: Any) -> dict[str, float]:
-        return {}
+        return {"CPU": self.cpus} if self.cpus else {}
 
     def run(self, _config: Any, _run: Any, _progress: Any) -> Report:
         self.times += 1
@@ -56,6 +58,17 @@ def run(job: Trial, output: Path, **options: Any) -> tuple[Report, str]:
 def test_a_job_runs_until_its_checks_hold(tmp_path: Path) -> None:
     job = trial()
     assert [run(job, tmp_path / "run")[0].held for _ in range(3)] == [False, True, True]
+
+
+def test_a_command_that_the_cluster_is_too_small_for_leaves_an_ended_run_as_it_is(tmp_path: Path) -> None:
+    job = trial()
+    ended, _ = run(job, tmp_path / "run")
+    before = (tmp_path / "run" / "config.yaml").read_text()
+    job.work.cpus = 8000
+    with pytest.raises(ResourceError, match="wants 8000 CPUs"):
+        run(job, tmp_path / "run", cpus=1)
+    assert not ended.held and read_report(str(tmp_path / "run")) == ended
+    assert (tmp_path / "run" / "config.yaml").read_text() == before
 
 
 def test_code_of_another_version_is_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
