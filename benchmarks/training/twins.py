@@ -18,9 +18,9 @@ import torch
 from actors.networks.build import build_config, register_networks
 from actors.networks.sizes import Sizes
 from danlu.errors import InputError
-from pipelines.training.config import OptimizerSettings
 from pipelines.training.losses import language_model_loss, router_balance_loss
 from pipelines.training.schedule import learning_rate
+from pipelines.training.settings import OptimizerSettings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

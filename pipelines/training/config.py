@@ -2,120 +2,38 @@
 
 from __future__ import annotations
 
-import math
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from actors.networks.build import check_sizes
 from actors.networks.sizes import Architecture, Sizes, preset
-from danlu.config import JobConfig, Settings
+from danlu.config import JobConfig
 from danlu.errors import ConfigError, NotAvailableError
 from pipelines.training.compression.settings import (
     Compression,
     CompressionSettings,
-    check_compression,
     resolved_compression,
 )
-from pipelines.training.layout import Batching, Layout, check_batching, check_network, check_stages
-from pipelines.training.mixture import OTHERS, whole_parts
+from pipelines.training.layout import Batching, Layout
+from pipelines.training.mixture import whole_parts
 from pipelines.training.planner.cluster import Cluster
 from pipelines.training.planner.config import ClusterSettings, preset_of
 from pipelines.training.planner.explain import nothing_fits
 from pipelines.training.planner.found import find_cluster
 from pipelines.training.planner.search import Limits, search, search_fewer
 from pipelines.training.planner.workload import Choice, Workload
+from pipelines.training.rules import check_keys
+from pipelines.training.settings import (
+    BatchSettings,
+    LoraSettings,
+    Number,
+    OptimizerSettings,
+    ParallelSettings,
+    TokenizerSettings,
+)
 from pipelines.training.spikes import OnSpike
 
 _DEFAULT_STEPS = 200
-_FINAL_SHARE = 0.1
-
-
-def _number(value: Any) -> Any:
-    # YAML 1.1 reads 2e-3 (without a dot) as text.
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
-
-
-Number = Annotated[float, BeforeValidator(_number)]
-
-
-class BatchSettings(Settings):
-    """One optimizer step's data, over all workers together."""
-
-    sequences: int = Field(default=16, ge=1, description="sequences per step, over all workers")
-    length: int = Field(default=256, ge=8, description="tokens per packed sequence; longer conversations are cut")
-    micro: int | None = Field(
-        default=None,
-        ge=1,
-        description="sequences per replica and forward pass; less needs less memory; null = all at once, or with "
-        "a pipeline so many that each stage has four batches",
-    )
-
-
-class ParallelSettings(Settings):
-    """How the work is spread: data * pipeline * tensor workers, each with one CPU (and one GPU on cuda)."""
-
-    data: int = Field(default=1, ge=1, description="replicas of the network, which share each batch")
-    pipeline: int = Field(default=1, ge=1, description="stages that share the layers; ZeRO 0 or 1")
-    tensor: int = Field(default=1, ge=1, description="workers that share each layer; divides heads and widths")
-    expert: int = Field(
-        default=1, ge=1, description="replicas that share out each layer's experts (moe); divides `data`"
-    )
-    zero: int = Field(
-        default=0, ge=0, le=3, description="ZeRO stage: shard 1 optimizer states, 2 gradients too, 3 parameters too"
-    )
-    auto: bool = Field(default=False, description="`parallel: auto` lets the planner choose all of these for `cluster`")
-
-    @model_validator(mode="after")
-    def _nothing_beside_auto(self) -> Self:
-        given = sorted(self.model_fields_set - {"auto"}) if self.auto else []
-        if given:
-            raise ValueError(f"parallel.auto is true and parallel.{given[0]} is given: the planner chooses it")
-        return self
-
-
-class OptimizerSettings(Settings):
-    """AdamW and its schedule."""
-
-    learning_rate: Number = Field(
-        default=2e-3, gt=0, description="peak; 1e-3..3e-3 for small networks, 1e-5..1e-4 for large"
-    )
-    schedule: Literal["cosine", "constant"] = Field(default="cosine", description="after the warm-up")
-    warmup_steps: int | None = Field(
-        default=None, ge=0, description="linear rise to the peak; null = a twentieth of the steps"
-    )
-    final_share: Number = Field(default=_FINAL_SHARE, ge=0, le=1, description="cosine ends at this share of the peak")
-    weight_decay: Number = Field(default=0.01, ge=0, description="on matrices; norms have none")
-    gradient_clipping: Number = Field(
-        default=1.0, ge=0, description="largest norm of a step's gradient; 0 = no clipping"
-    )
-
-
-class TokenizerSettings(Settings):
-    """The byte-level BPE that is trained on the input. With `from`, the checkpoint's tokenizer is used."""
-
-    vocabulary: int = Field(default=4096, ge=300, le=1_000_000, description="most tokens that the tokenizer may have")
-
-
-class LoraSettings(Settings):
-    """Adapters of low rank beside the linear layers of `from`, which itself is not changed."""
-
-    rank: int = Field(default=16, ge=1, description="width of the adapters; more can learn more")
-    alpha: int | None = Field(default=None, ge=1, description="adapters count alpha / rank; null = twice the rank")
-    dropout: Number = Field(default=0.0, ge=0, lt=1, description="share of an adapter's inputs dropped in training")
-    targets: list[str] | None = Field(
-        default=None, min_length=1, description="names of layers; null = those of attention and feed-forward networks"
-    )
-
-    @property
-    def scaled_alpha(self) -> int:
-        """`alpha`, or its default."""
-        return 2 * self.rank if self.alpha is None else self.alpha
 
 
 class TrainConfig(JobConfig):
@@ -209,17 +127,7 @@ class TrainConfig(JobConfig):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        _check_mixture(self)
-        _check_network(self)
-        _check_automatic(self)
-        _check_lora(self)
-        _check_offload(self)
-        check_stages(self.layout, self.parallel.zero)
-        if not self.parallel.auto:
-            check_batching(self.layout, Batching(self.batch.sequences, self.batch.micro))
-            check_compression(self)
-        _check_precision(self)
-        _check_schedule(self)
+        check_keys(self)
         wanted = None if self.tokens is None else self._steps_for(self.tokens)
         if wanted is not None and self.steps not in (None, wanted):
             raise ValueError(f"steps is {self.steps} and tokens is {self.tokens} (= {wanted} steps): give one of them")
@@ -319,97 +227,3 @@ class TrainConfig(JobConfig):
     def fresh_architecture(self) -> Architecture:
         """The architecture of a network that starts from random weights."""
         return self.architecture or (self.sizes.architecture if self.sizes else "dense")
-
-
-def _check_network(config: TrainConfig) -> None:
-    if config.from_ is not None:
-        for key in ("architecture", "size", "sizes"):
-            if getattr(config, key) is not None:
-                raise ValueError(f"{key} and from are both given: the checkpoint in `from` decides the network")
-        if config.tokenizer != TokenizerSettings():
-            raise ValueError("tokenizer and from are both given: the checkpoint's tokenizer is used")
-        return
-    kind = config.fresh_architecture()
-    sizes = config.fresh_sizes()
-    if config.size is not None and sizes != preset(kind, config.size):
-        raise ValueError(f"size is {config.size!r} and sizes differ from that preset: give one of them")
-    check_sizes(kind, sizes)
-    check_network(config.layout, sizes)
-    if config.batch.length > sizes.context:
-        raise ValueError(f"batch.length is {config.batch.length}: the network's context is {sizes.context} tokens")
-
-
-def _check_automatic(config: TrainConfig) -> None:
-    if config.cluster is not None and not config.parallel.auto:
-        raise ValueError("cluster is given and parallel is not auto: only the planner needs to know the cluster")
-    kind = config.gradient_compression.kind
-    if config.parallel.auto and kind != "none":
-        raise ValueError(
-            f"parallel is auto and gradient_compression is {kind!r}: the planner counts whole gradients and picks ZeRO "
-            "stages, which exclude compression; say parallel.data (2 or more), or leave gradient_compression out"
-        )
-    if config.parallel.auto and config.from_ is not None:
-        raise ValueError("parallel is auto and from is given: the planner needs sizes; say parallel.data and so on")
-
-
-def _check_mixture(config: TrainConfig) -> None:
-    mixture = config.mixture
-    if mixture is None:
-        if isinstance(config.input, dict):
-            raise ValueError("input has names and there is no mixture: give mixture={name: weight, ...}, or a list")
-        return
-    for key, weight in mixture.items():
-        if not 0 <= weight < math.inf:
-            raise ValueError(f"mixture.{key} is {weight}: weights are 0 or more")
-    whole_parts(list(mixture.values()))
-    if isinstance(config.input, dict):
-        unknown = [key for key in mixture if key not in config.input and key != OTHERS]
-        if unknown:
-            raise ValueError(f"mixture.{unknown[0]} names no input: they are {', '.join(config.input)}")
-        missing = [name for name in config.input if name not in mixture]
-        if missing and OTHERS not in mixture:
-            raise ValueError(f"input.{missing[0]} has no weight: add it to the mixture, or '*' for all others")
-
-
-def _check_lora(config: TrainConfig) -> None:
-    if config.lora is None:
-        return
-    if config.from_ is None:
-        raise ValueError("lora is given and from is not: adapters belong to a trained checkpoint, named in `from`")
-    for axis in ("pipeline", "tensor", "expert"):
-        if getattr(config.parallel, axis) > 1:
-            raise ValueError(
-                f"lora is given and parallel.{axis} is {getattr(config.parallel, axis)}: adapters are trained with "
-                "data parallelism and ZeRO (parallel.zero=3 shards the network too)"
-            )
-
-
-def _check_offload(config: TrainConfig) -> None:
-    if config.offload == "none":
-        return
-    if config.parallel.zero == 0 and not config.parallel.auto:
-        raise ValueError("offload is 'optimizer' and parallel.zero is 0: ZeRO does it, from parallel.zero=1 on")
-    if config.device == "cpu":
-        raise ValueError("offload is 'optimizer' and device is 'cpu': the optimizer is in host memory already")
-
-
-def _check_precision(config: TrainConfig) -> None:
-    if config.precision == "bf16" and config.parallel.zero == 0 and not config.parallel.auto:
-        # Measured: small updates are lost in bf16 weights. DeepSpeed keeps fp32 copies from stage 1 on.
-        raise ValueError("precision is bf16 and parallel.zero is 0: fp32 master weights need parallel.zero=1 or more")
-
-
-def _check_schedule(config: TrainConfig) -> None:
-    settings = config.optimizer
-    # A resolved config gives every key, so the default passes for one that was left out.
-    given = "final_share" in settings.model_fields_set and settings.final_share != _FINAL_SHARE
-    if given and settings.schedule == "constant":
-        raise ValueError(
-            f"optimizer.final_share is {settings.final_share} and optimizer.schedule is 'constant': the rate stays at "
-            "its peak; leave final_share out, or take schedule=cosine"
-        )
-    if config.rate_warmup_steps > config.total_steps:
-        raise ValueError(
-            f"optimizer.warmup_steps is {settings.warmup_steps} and steps is {config.total_steps}: the rate never "
-            "reaches its peak; optimizer.warmup_steps must be no more than steps"
-        )

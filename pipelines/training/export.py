@@ -10,10 +10,10 @@ import numpy as np
 
 from actors.networks.build import register_networks
 from danlu.errors import RunError
-from pipelines.training.config import LoraSettings
 from pipelines.training.lora import merged, save_adapter, targets_of
 from pipelines.training.losses import router_weight
 from pipelines.training.plan import TrainingPlan
+from pipelines.training.settings import LoraSettings
 from pipelines.training.tokenizer import load_tokenizer, stop_tokens
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from peft import LoraConfig
     from transformers import PreTrainedModel
 
-    from pipelines.training.config import LoraSettings
+    from pipelines.training.settings import LoraSettings
 
 # The linear layers of attention and feed-forward networks, as Llama, Qwen and their like name them.
 USUAL_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from actors.networks.build import architecture_of, build_config, register_networks, sizes_of
 from danlu.errors import ConfigError, InputError, NotAvailableError
 from danlu.inputs import find_artifact
-from pipelines.training.config import LoraSettings, TrainConfig
+from pipelines.training.config import TrainConfig
 from pipelines.training.layout import Layout, check_network
 from pipelines.training.lora import add_adapters, chosen_targets
+from pipelines.training.settings import LoraSettings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from pipelines.training.config import OptimizerSettings
+from pipelines.training.settings import OptimizerSettings
 
 
 def learning_rate(step: int, steps: int, settings: OptimizerSettings) -> float:

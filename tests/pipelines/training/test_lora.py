@@ -19,13 +19,14 @@ from benchmarks.training.one_process import plain_training
 from danlu.config import validate
 from danlu.errors import ConfigError
 from danlu.progress import Progress
-from pipelines.training.config import LoraSettings, TrainConfig
+from pipelines.training.config import TrainConfig
 from pipelines.training.encoding import EncodingPlan, encode_files
 from pipelines.training.export import logit_difference
 from pipelines.training.lora import add_adapters, linear_names, merged
 from pipelines.training.metrics import read_metrics
 from pipelines.training.network import check_checkpoint
 from pipelines.training.plan import TrainingPlan
+from pipelines.training.settings import LoraSettings
 
 VOCABULARY = 400
 SHAPE = {"layers": 2, "hidden": 32, "intermediate": 64, "heads": 4, "kv_heads": 2, "head_dim": 8, "context": 128}

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from danlu.config import to_yaml, validate
 from danlu.errors import ConfigError
-from pipelines.training.config import OptimizerSettings, TrainConfig
+from pipelines.training.config import TrainConfig
 from pipelines.training.schedule import learning_rate
+from pipelines.training.settings import OptimizerSettings
 
 
 @given(
