@@ -31,7 +31,8 @@ def find_checkpoint(location: str) -> str:
         if not (folder / "config.json").is_file():
             raise InputError(f"from is {location!r}", rule="the folder holds no checkpoint (no config.json)")
         return str(folder.resolve())
-    if _HUB_NAME.fullmatch(location):
+    # `runs/trian` beside a folder `runs` is a slip, and no name to ask Hugging Face for.
+    if _HUB_NAME.fullmatch(location) and not Path(location).parent.is_dir():
         return location
     raise InputError(f"from is {location!r}", rule="no such folder", fix="give a finished training run")
 
@@ -40,7 +41,7 @@ def check_checkpoint(checkpoint: str, length: int, layout: Layout, lora: LoraSet
     """Raise unless the checkpoint's network can read `length` tokens, be cut as `layout` wants, and has `lora.targets`.
 
     Raises:
-        InputError: the sequences are too long, or no network of this name can be had.
+        InputError: the sequences are too long, no network of this name can be had, or a file of weights is damaged.
         ConfigError: it can't be cut so, or has no layers of these names.
     """
     import torch
@@ -51,8 +52,11 @@ def check_checkpoint(checkpoint: str, length: int, layout: Layout, lora: LoraSet
         config = AutoConfig.from_pretrained(checkpoint)
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        fix = "check the path; a Hugging Face model must be in the local cache or within reach"
+        fix = "the model must be in the local cache of Hugging Face or within reach"
+        if Path(checkpoint).is_dir():
+            fix = "its config.json is damaged: give another checkpoint, or make that one again"
         raise InputError(f"from is {checkpoint!r}", rule=reason, fix=fix) from None
+    _check_weights(Path(checkpoint))
     longest = getattr(config, "max_position_embeddings", None)
     if longest is not None and length > longest:
         raise InputError(f"batch.length is {length}", rule=f"the context of {checkpoint} is {longest} tokens")
@@ -61,6 +65,19 @@ def check_checkpoint(checkpoint: str, length: int, layout: Layout, lora: LoraSet
     if lora is not None:
         with torch.device("meta"):
             chosen_targets(AutoModelForCausalLM.from_config(config), lora)
+
+
+def _check_weights(folder: Path) -> None:
+    """Read the heads of a local checkpoint's files of weights: a torn one would only fail in every worker."""
+    from safetensors import SafetensorError, safe_open
+
+    for file in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(file, framework="numpy"):
+                pass
+        except (SafetensorError, OSError) as error:
+            fix = "give another checkpoint, or make that one again"
+            raise InputError(f"from is {str(folder)!r}", rule=f"{file.name} is damaged: {error}", fix=fix) from None
 
 
 def _check_cuts(checkpoint: str, config: PreTrainedConfig, layout: Layout) -> None:

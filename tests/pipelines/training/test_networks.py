@@ -11,10 +11,10 @@ import torch
 from actors.networks.build import architecture_of
 from actors.networks.sizes import preset
 from danlu.config import to_yaml, validate
-from danlu.errors import ConfigError, NotAvailableError
+from danlu.errors import ConfigError, InputError, NotAvailableError
 from pipelines.training.config import TrainConfig
 from pipelines.training.layout import Layout
-from pipelines.training.network import check_checkpoint, make_network
+from pipelines.training.network import check_checkpoint, find_checkpoint, make_network
 
 SHAPE = {"layers": 4, "hidden": 32, "intermediate": 64, "heads": 4, "kv_heads": 2, "head_dim": 8, "context": 128}
 EXPERTS = {"experts": 4, "experts_per_token": 2, "expert_intermediate": 16}
@@ -124,3 +124,24 @@ def test_a_checkpoint_is_cut_by_its_own_sizes(tmp_path: Path) -> None:
     GPT2Config().save_pretrained(tmp_path / "other")
     with pytest.raises(NotAvailableError, match="this is gpt2"):
         check_checkpoint(str(tmp_path / "other"), 64, Layout(tensor=2))
+
+
+def test_a_damaged_checkpoint_is_named_before_workers_start(tmp_path: Path) -> None:
+    config = validate(TrainConfig, {"input": "x", "output": "y"}).resolved()
+    make_network(config, None, 300).save_pretrained(tmp_path)
+    check_checkpoint(str(tmp_path), 64, Layout())
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:3000])
+    with pytest.raises(InputError, match=r"from is .*model\.safetensors is damaged"):
+        check_checkpoint(str(tmp_path), 64, Layout())
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(InputError, match=r"its config\.json is damaged"):
+        check_checkpoint(str(tmp_path), 64, Layout())
+
+
+def test_a_mistyped_path_is_no_name_at_hugging_face(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    with pytest.raises(InputError, match=r"from is 'runs/trian': no such folder"):
+        find_checkpoint("runs/trian")
+    assert find_checkpoint("Qwen/Qwen3-0.6B") == "Qwen/Qwen3-0.6B"
