@@ -52,7 +52,7 @@ def check_checkpoint(checkpoint: str, length: int, layout: Layout, lora: LoraSet
         config = AutoConfig.from_pretrained(checkpoint)
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        fix = "the model must be in the local cache of Hugging Face or within reach"
+        fix = "check the path; a model of the hub must be in the local cache of Hugging Face or within reach"
         if Path(checkpoint).is_dir():
             fix = "its config.json is damaged: give another checkpoint, or make that one again"
         raise InputError(f"from is {checkpoint!r}", rule=reason, fix=fix) from None
