@@ -57,13 +57,7 @@ def ray_session(address: str | None = None, cpus: int | None = None) -> Iterator
         yield
         return
     if address is None:
-        ray.init(
-            address="local",
-            num_cpus=cpus or local_cpus(),
-            include_dashboard=False,
-            log_to_driver=False,
-            configure_logging=False,
-        )
+        _start(cpus or local_cpus())
     else:
         _join(address)
     try:
@@ -71,6 +65,20 @@ def ray_session(address: str | None = None, cpus: int | None = None) -> Iterator
             yield
     finally:
         ray.shutdown()
+
+
+def _start(cpus: int) -> None:
+    import ray
+
+    try:
+        ray.init(address="local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    except (RuntimeError, TimeoutError, OSError) as error:
+        # Ray gives its own processes half a minute; a machine under load may need longer.
+        raise ResourceError(
+            "Ray did not start on this machine",
+            rule=str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__,
+            fix="the same command again when the machine is less busy, with room in /dev/shm and /tmp",
+        ) from error
 
 
 def _join(address: str) -> None:

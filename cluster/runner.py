@@ -43,6 +43,10 @@ def run_job(
         finished = run.finished()
         if finished is not None:
             progress.say(f"{job.name}: finished earlier, see {run.child('report.html')}")
+            if run.changes:
+                progress.say(
+                    f"{job.name}: other settings were not used: {run.changes}; --fresh makes it anew with them"
+                )
             return finished
         began = time.monotonic()
         with ray_session(ray_address, cpus) if wanted else nullcontext():

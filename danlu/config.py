@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar, get_args
 
@@ -43,13 +44,29 @@ ConfigT = TypeVar("ConfigT", bound=Settings)
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which a date is a text: no key holds a date, and `output: 2024-12-05` names a folder."""
+    """YAML in which a date is a text, and `1e9` and `2e-3` are numbers.
+
+    No key holds a date, and `output: 2024-12-05` names a folder. PyYAML follows YAML 1.1, which wants a dot and a sign
+    (`1.0e+9`). A whole number comes as one, so that it serves counts as well.
+    """
 
 
+_EXPONENT = "tag:danlu,2026:exponent"
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+_Loader.add_implicit_resolver(  # type: ignore[no-untyped-call]
+    _EXPONENT, re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]{1,3}$"), list("-+.0123456789")
+)
+
+
+def _exponent(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int | float:
+    value = float(loader.construct_scalar(node))
+    return int(value) if value.is_integer() and abs(value) < 1e18 else value
+
+
+_Loader.add_constructor(_EXPONENT, _exponent)
 # PyYAML lets some malformed numbers (`0b_`) through to int(), which then raises a plain ValueError.
 _YAML_ERRORS = (yaml.YAMLError, ValueError)
 
@@ -108,7 +125,9 @@ def apply_override(values: dict[str, Any], override: str) -> None:
     for depth, part in enumerate(parts[:-1], start=1):
         inner = block.setdefault(part, {})
         if not isinstance(inner, dict):
-            raise ConfigError(f"{key}", rule=f"{'.'.join(parts[:depth])} is {inner!r}, not a block of keys")
+            name = ".".join(parts[:depth])
+            fix = f"give all of {name} as keys ({name}.KEY=VALUE), in place of {name}={inner}"
+            raise ConfigError(f"{key}", rule=f"{name} is {inner!r}, not a block of keys", fix=fix)
         block = inner
     block[parts[-1]] = value
 
@@ -130,7 +149,8 @@ def _describe(model: type[BaseModel], detail: ErrorDetails) -> str:
     if kind == "extra_forbidden":
         known = known_keys(model, detail["loc"][:-1])
         near = difflib.get_close_matches(str(detail["loc"][-1]), known, n=1, cutoff=0.5)
-        meant = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
+        block = ".".join(str(part) for part in detail["loc"][:-1] if not _is_union_tag(part))
+        meant = f"did you mean {block + '.' if block else ''}{near[0]}?" if near else f"known keys: {', '.join(known)}"
         return f"unknown key {key}: {meant}"
     if kind == "missing":
         return f"missing key {key}: it has no default; add {key}=..."

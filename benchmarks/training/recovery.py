@@ -62,7 +62,7 @@ def main() -> None:
     ]
     table = markdown_table(["from `kill -9` of one of two workers", f"median of {len(found)} (range)"], rows)
     command = f"python -m benchmarks training.recovery --runs {options.runs}"
-    publish("recovery", f"{table}\n\n{describe_measurement(command)}", options.write)
+    publish("training.recovery", f"{table}\n\n{describe_measurement(command)}", options.write)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def main() -> None:
     ]
     table = markdown_table(["seconds since the command", f"median of {len(found)} (range)"], rows)
     command = f"python -m benchmarks training.start --runs {options.runs}"
-    publish("start", f"{table}\n\n{describe_measurement(command)}", options.write)
+    publish("training.start", f"{table}\n\n{describe_measurement(command)}", options.write)
 
 
 if __name__ == "__main__":

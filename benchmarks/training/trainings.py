@@ -22,6 +22,7 @@ from pipelines.training.metrics import StepMetrics, latest_metrics
 
 _LOOK_EVERY_S = 0.01
 _PATIENCE_S = 600.0
+_END_WITHIN_S = 20.0
 _SHAPE = {"layers": 2, "hidden": 64, "intermediate": 128, "heads": 4, "kv_heads": 2, "head_dim": 16, "context": 128}
 
 
@@ -68,6 +69,20 @@ class Training:
         return self.now()
 
 
+def _end(command: subprocess.Popen[bytes]) -> None:
+    """Kill the command, and wait until Ray's processes have followed it: they would take part in the next run."""
+    under = []
+    with suppress(psutil.Error):
+        under = psutil.Process(command.pid).children(recursive=True)
+    command.kill()
+    command.wait()
+    _, left = psutil.wait_procs(under, timeout=_END_WITHIN_S)
+    for process in left:
+        with suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(left)
+
+
 def _kind(line: list[str]) -> str:
     """Ray's workers rename themselves `ray::...`; of the rest, the last file named says most."""
     if line and line[0].startswith("ray::"):
@@ -105,5 +120,4 @@ def training(folder: Path, **settings: Any) -> Iterator[Training]:
     try:
         yield Training(process, folder / "run", log, began)
     finally:
-        process.kill()
-        process.wait()
+        _end(process)

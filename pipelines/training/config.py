@@ -26,7 +26,6 @@ from pipelines.training.rules import check_keys
 from pipelines.training.settings import (
     BatchSettings,
     LoraSettings,
-    Number,
     OptimizerSettings,
     ParallelSettings,
     TokenizerSettings,
@@ -62,7 +61,7 @@ class TrainConfig(JobConfig):
     input: str | list[str] | dict[str, str | list[str]] = Field(
         description="a cleaning run, or parquet/jsonl files, folders or globs; {name: ...} names them for `mixture`"
     )
-    mixture: dict[str, Number] | None = Field(
+    mixture: dict[str, float] | None = Field(
         default=None,
         description="weight of each domain (column `domain`) or named input, '*' for all others; null = as the data is",
     )
@@ -110,7 +109,7 @@ class TrainConfig(JobConfig):
     )
     tensorboard: bool = Field(default=True, description="write event files into `tensorboard/` of the run")
     checkpoint_every: int = Field(default=100, ge=1, description="steps between checkpoints (and validations)")
-    validation_share: Number = Field(
+    validation_share: float = Field(
         default=0.01, ge=0, le=0.5, description="share of documents held out, chosen by content"
     )
     seed: int = Field(default=0, ge=0, description="of the initial weights and of the order of the data")

@@ -15,6 +15,7 @@ from pipelines.training.plan import TrainingPlan
 from pipelines.training.token_store import TokenStore
 
 _CURVE_POINTS = 400
+_JUDGED_STEPS = 20
 
 
 def build_report(plan: TrainingPlan, counts: Counter[str], progress: Progress) -> Report:
@@ -36,6 +37,8 @@ def build_report(plan: TrainingPlan, counts: Counter[str], progress: Progress) -
     sections: list[Section] = [_loss_curve(rows), _speed_curve(rows), _layout(plan)]
     if len(rows) < len(every):
         sections.append(_skipped(every))
+    if len(read_attempts(plan.attempts)) > 1:
+        sections.append(_restarts(plan))
     if plan.config.mixture is not None:
         sections.insert(2, mixture_table(plan))
     return Report(job="train", figures=_figures(plan, rows, every, counts), checks=checks, sections=sections)
@@ -110,11 +113,10 @@ def _steps_check(rows: list[StepMetrics], steps: int) -> Check:
 
 def _loss_check(rows: list[StepMetrics]) -> Check:
     first, final = rows[0].loss, _final_loss(rows)
-    return Check(
-        name="the loss went down",
-        held=final < first,
-        detail=f"{first:.3f} at step {rows[0].step}, {final:.3f} at the end",
-    )
+    detail = f"{first:.3f} at step {rows[0].step}, {final:.3f} at the end"
+    if len(rows) < _JUDGED_STEPS:  # one step's loss differs from the next one's by more than a few steps teach
+        return Check(name="the loss is finite", held=math.isfinite(final), detail=detail)
+    return Check(name="the loss went down", held=final < first, detail=detail)
 
 
 def _final_loss(rows: list[StepMetrics]) -> float:
@@ -151,6 +153,15 @@ def _skipped(rows: list[StepMetrics]) -> Table:
     return Table(title="Steps left out", columns=["step", "why, and what was read"], rows=left_out)
 
 
+def _restarts(plan: TrainingPlan) -> Table:
+    rows: list[list[Scalar]] = [
+        [attempt.step, attempt.lost_steps, round(attempt.lost_seconds, 1), "; ".join(attempt.notes)]
+        for attempt in read_attempts(plan.attempts)[1:]
+    ]
+    columns = ["went on from step", "steps done again", "seconds of them", "notes"]
+    return Table(title="Restarts", columns=columns, rows=rows)
+
+
 def mixture_table(plan: TrainingPlan) -> Table:
     """What was read of each domain or named input: its share, its tokens, and how often it was gone through."""
     config, store = plan.config, TokenStore(plan.tokens / "train")
@@ -175,6 +186,8 @@ def _layout(plan: TrainingPlan) -> Table:
     rows: list[list[Scalar]] = [
         ["start", start],
         ["workers", config.layout.world],
+        ["data x pipeline x tensor", f"{config.layout.data} x {config.layout.pipeline} x {config.layout.tensor}"],
+        *([["experts spread over", config.layout.expert]] if config.layout.expert > 1 else []),
         ["ZeRO stage", config.parallel.zero],
         ["device", plan.device],
         ["precision", config.precision],
@@ -183,5 +196,6 @@ def _layout(plan: TrainingPlan) -> Table:
         ["longest sequence (tokens)", config.batch.length],
         ["recompute", config.recompute],
         ["gradient compression", config.gradient_compression.kind],
+        *([["LoRA", f"rank {config.lora.rank}, alpha {config.lora.scaled_alpha}"]] if config.lora else []),
     ]
     return Table(title="Layout", columns=["what", "value"], rows=rows)

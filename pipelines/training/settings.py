@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from danlu.config import Settings
 
 FINAL_SHARE = 0.1
-
-
-def _number(value: Any) -> Any:
-    # YAML 1.1 reads 2e-3 (without a dot) as text.
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
-
-
-Number = Annotated[float, BeforeValidator(_number)]
 
 
 class BatchSettings(Settings):
@@ -62,16 +49,16 @@ class ParallelSettings(Settings):
 class OptimizerSettings(Settings):
     """AdamW and its schedule."""
 
-    learning_rate: Number = Field(
+    learning_rate: float = Field(
         default=2e-3, gt=0, description="peak; 1e-3..3e-3 for small networks, 1e-5..1e-4 for large"
     )
     schedule: Literal["cosine", "constant"] = Field(default="cosine", description="after the warm-up")
     warmup_steps: int | None = Field(
         default=None, ge=0, description="linear rise to the peak; null = a twentieth of the steps"
     )
-    final_share: Number = Field(default=FINAL_SHARE, ge=0, le=1, description="cosine ends at this share of the peak")
-    weight_decay: Number = Field(default=0.01, ge=0, description="on matrices; norms have none")
-    gradient_clipping: Number = Field(
+    final_share: float = Field(default=FINAL_SHARE, ge=0, le=1, description="cosine ends at this share of the peak")
+    weight_decay: float = Field(default=0.01, ge=0, description="on matrices; norms have none")
+    gradient_clipping: float = Field(
         default=1.0, ge=0, description="largest norm of a step's gradient; 0 = no clipping"
     )
 
@@ -87,7 +74,7 @@ class LoraSettings(Settings):
 
     rank: int = Field(default=16, ge=1, description="width of the adapters; more can learn more")
     alpha: int | None = Field(default=None, ge=1, description="adapters count alpha / rank; null = twice the rank")
-    dropout: Number = Field(default=0.0, ge=0, lt=1, description="share of an adapter's inputs dropped in training")
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="share of an adapter's inputs dropped in training")
     targets: list[str] | None = Field(
         default=None, min_length=1, description="names of layers; null = those of attention and feed-forward networks"
     )

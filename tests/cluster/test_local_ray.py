@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from cluster.local_ray import ray_session
+from danlu.errors import ResourceError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -79,3 +80,18 @@ def test_an_initialised_ray_is_used_and_left(ray_local: None) -> None:
     with ray_session():
         pass
     assert ray.is_initialized()
+
+
+def test_a_ray_that_does_not_start_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    def slow(**_: object) -> None:
+        raise RuntimeError("The current node timed out during startup.\nmore")
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", slow)
+    with (
+        pytest.raises(ResourceError, match=r"Ray did not start on this machine: The current node timed out"),
+        ray_session(),
+    ):
+        pass

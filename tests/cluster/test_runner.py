@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -58,6 +58,20 @@ def run(job: Trial, output: Path, **options: Any) -> tuple[Report, str]:
 def test_a_job_runs_until_its_checks_hold(tmp_path: Path) -> None:
     job = trial()
     assert [run(job, tmp_path / "run")[0].held for _ in range(3)] == [False, True, True]
+
+
+class Tuned(JobConfig):
+    changeable: ClassVar[frozenset[str]] = frozenset({"speed"})
+    speed: int = 1
+
+
+def test_a_finished_run_says_that_other_settings_were_not_used(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("text")
+    job, said = trial(tmp_path / "a.txt"), io.StringIO()
+    job.work.times = 1
+    run_job(job, Tuned(output=str(tmp_path / "run")), Progress(said))
+    run_job(job, Tuned(output=str(tmp_path / "run"), speed=2), Progress(said))
+    assert "other settings were not used: speed" in said.getvalue() and job.work.times == 2
 
 
 def test_a_command_that_the_cluster_is_too_small_for_leaves_an_ended_run_as_it_is(tmp_path: Path) -> None:

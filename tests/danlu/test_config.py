@@ -42,6 +42,24 @@ def test_yaml_and_overrides_become_one_config(tmp_path: Path) -> None:
     assert (config.batch.sequences, config.batch.length, config.rate, config.start) == (4, 8, 2.0, "runs/b")
 
 
+@pytest.mark.parametrize(
+    ("text", "value"), [("2e-3", 0.002), ("1e2", 100.0), ("-1.5E+2", -150.0), (".5e1", 5.0), ("1.0e-05", 1e-5)]
+)
+def test_numbers_may_have_an_exponent(text: str, value: float) -> None:
+    assert load_config(Trial, None, ["input=a", "output=b", f"rate={text}"]).rate == value
+
+
+def test_a_count_may_be_written_with_an_exponent() -> None:
+    assert load_config(Trial, None, ["input=a", "output=b", "batch.length=1e2"]).batch.length == 100
+    with pytest.raises(ConfigError, match=r"batch.length is 0.5"):
+        load_config(Trial, None, ["input=a", "output=b", "batch.length=5e-1"])
+
+
+def test_a_key_of_a_value_that_is_no_block_is_refused_with_the_way_to_write_it() -> None:
+    with pytest.raises(ConfigError, match=r"batch is 'small', not a block of keys\n.*batch.KEY=VALUE"):
+        load_config(Trial, None, ["input=a", "output=b", "batch=small", "batch.length=8"])
+
+
 def test_written_config_reads_back_equal(tmp_path: Path) -> None:
     config = validate(Trial, {**MINIMAL, "from": "é中", "batch": {"length": 3}})
     file = tmp_path / "c.yaml"
@@ -53,7 +71,7 @@ def test_written_config_reads_back_equal(tmp_path: Path) -> None:
     ("overrides", "words"),
     [
         (["inptu=a"], ["unknown key inptu", "did you mean input?"]),
-        (["batch.lenght=3"], ["unknown key batch.lenght", "did you mean length?"]),
+        (["batch.lenght=3"], ["unknown key batch.lenght", "did you mean batch.length?"]),
         (["zzz=1"], ["unknown key zzz", "known keys: output, input"]),
         (["batch.length=abc"], ["batch.length is 'abc'", "integer"]),
         (["batch.sequences=0"], ["batch.sequences is 0", "greater than or equal to 1"]),

@@ -42,7 +42,7 @@ def test_yaml_reads_back(tmp_path: Any) -> None:
         ({"models": [MODEL | {"engine": "vllm"}]}, "models.0.engine"),
         ({"models": [MODEL | {"engine": "tensorrt_llm"}]}, "gpus is 0: engine tensorrt_llm needs"),
         ({"models": [MODEL | {"replicas": {"min": 3, "max": 2}}]}, r"replicas.min is 3: .* replicas.max \(2\)"),
-        ({"models": [MODEL | {"replica": {}}]}, "did you mean replicas"),
+        ({"models": [MODEL | {"replica": {}}]}, "did you mean models.0.replicas"),
         ({"apps": ["console"]}, "console is not available yet"),
         ({"apps": ["consol"]}, "'customer_service' or 'code_generation'"),
         ({"apps": ["code_generation", "code_generation"]}, "code_generation more than once"),

@@ -49,7 +49,7 @@ class ClusterSettings(Settings):
 
     def cluster(self) -> Cluster:
         """What is described."""
-        base = PRESETS[self.preset or "cpu"]
+        base = PRESETS[self.preset or "h100"]  # without a preset only what no key says: how much of the peak is reached
         card = base.card
         described = Card(
             name=card.name if self.preset else "card",
@@ -58,8 +58,8 @@ class ClusterSettings(Settings):
             bf16_flops=_or(self.bf16_tflops, 1e12, card.bf16_flops),
             fp32_flops=_or(self.fp32_tflops, 1e12, card.fp32_flops),
             matmul_share=card.matmul_share,
-            source=card.source,
-            note=card.note,
+            source=card.source if self.preset else "the config",
+            note=card.note if self.preset else f"matmul_share is that of the {card.name}",
         )
         return Cluster(
             card=described,
@@ -137,15 +137,6 @@ class PlanConfig(Settings):
     )
 
     _preset_of = field_validator("cluster", mode="before")(preset_of)
-
-    @field_validator("tokens", mode="before")
-    @classmethod
-    def _number(cls, value: Any) -> Any:
-        # YAML 1.1 reads 1e12 (without a dot) as text.
-        try:
-            return float(value) if isinstance(value, str) else value
-        except ValueError:
-            return value
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

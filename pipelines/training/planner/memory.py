@@ -60,7 +60,7 @@ def usable_bytes(cluster: Cluster) -> float:
     """What training may take of a card."""
     card = cluster.card
     taken = 0 if card.name == "CPU core" else _TAKEN_BYTES
-    return (card.memory_bytes - taken) * _USABLE_SHARE
+    return max(0.0, card.memory_bytes - taken) * _USABLE_SHARE
 
 
 def memory_of(workload: Workload, choice: Choice) -> Memory:

@@ -29,7 +29,7 @@ def test_every_stage_can_be_switched_off(stage: str) -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("filters.min_charcters=3", "did you mean min_characters"),
+        ("filters.min_charcters=3", "did you mean filters.min_characters"),
         ("filters.min_characters=300000", "filters.max_characters"),
         ("near.similarity=0.3", "near.sketch_similarity"),
         ("near.certain=0.4", "near.certain"),

@@ -57,13 +57,21 @@ def test_an_explicit_cluster_needs_every_key() -> None:
         ({"batch": {"length": 65_536}}, "the network's context is 32768 tokens"),
         ({"model": {}}, "needs size"),
         ({"model": {"size": "9b"}}, "dense has"),
-        ({"cluster": {"preset": "h100", "card": 8}}, "did you mean cards"),
+        ({"cluster": {"preset": "h100", "card": 8}}, "did you mean cluster.cards"),
         ({"cluster": "h1000"}, "preset"),
     ],
 )
 def test_mistakes_are_named(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         plan_config(**changes)
+
+
+def test_a_cluster_without_a_preset_is_no_cpu() -> None:
+    speeds = {"bf16_tflops": 1000, "fp32_tflops": 60, "intra_gb_per_s": 400, "inter_gb_per_s": 50}
+    own = {"cards": 8, "cards_per_node": 8, "memory_gib": 80, "memory_gb_per_s": 3000} | speeds
+    cluster = plan_config(cluster=own).cluster.cluster()
+    assert cluster.card.name == "card" and cluster.overlaps
+    assert "CPU" not in cluster.card.source + cluster.card.note
 
 
 def test_numbers_may_be_written_as_yaml_reads_them() -> None:
