@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
 import yaml
 
 from cluster.local_ray import ray_session
+from cluster.serve_proxy import haproxy, has_haproxy
 from danlu.config import load_config
 from danlu.errors import ConfigError
 from danlu.progress import Progress
@@ -48,7 +50,9 @@ def serve_until_interrupted(config: ServeConfig, *, ray_address: str | None = No
     from serve_apps.launch import start_apps, stop_apps
 
     progress = Progress()
-    with ray_session(ray_address, cpus):
+    # On a Ray that others have started, their environment decides.
+    quick = config.gateway.proxy == "haproxy" and ray_address is None and has_haproxy()
+    with haproxy() if quick else nullcontext(), ray_session(ray_address, cpus):
         routes = start_apps(config, progress)
         try:
             for route in routes:

