@@ -216,6 +216,24 @@ def serve(
         serve_until_interrupted(config, ray_address=ray_address, cpus=cpus)
 
 
+@cli.command()
+@click.option("--url", default="http://127.0.0.1:8000/v1", show_default=True, help="The gateway's address.")
+@click.option("--model", help="Name of a served model [default: the first one].")
+@click.option("--system", metavar="TEXT", help="What the model is told before the conversation.")
+@click.option("--temperature", type=click.FloatRange(0, 2), help="0 = always the likeliest token.")
+@click.option("--max-tokens", type=click.IntRange(1), help="Longest answer.")
+def chat(url: str, model: str | None, system: str | None, temperature: float | None, max_tokens: int | None) -> None:
+    """Talk with a served model on the terminal. The API key, where one is needed, is DANLU_API_KEY.
+
+    With other input than a terminal, all of it is one question: `echo 你好 | danlu chat`.
+    """
+    from cluster.chat import Chat, api_key, converse
+
+    given = {"temperature": temperature, "max_tokens": max_tokens}
+    settings = {name: value for name, value in given.items() if value is not None}
+    converse(Chat(url, model or "", system or "", settings, api_key()))
+
+
 @cli.command(cls=_LazyHelp, keys=lambda: key_table(_config_class("plan")))
 @click.argument("arguments", nargs=-1, metavar="[CONFIG.yaml] [key=value ...]")
 @click.option("--json", "as_json", is_flag=True, help="Print all layouts as JSON instead of a table.")

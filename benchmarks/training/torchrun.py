@@ -2,9 +2,10 @@
 
     python -m benchmarks training.torchrun [--runs 5]
 
-Both train with two processes of one thread, taking turns. The script (`torchrun_script.py`) is plain DDP, or DeepSpeed
-for ZeRO; its tokens lie ready and it writes nothing, while danlu packs sequences from its token store and writes
-metrics. Start and first steps of both are left out.
+Both share the cores out to as many workers, and take turns. The script (`torchrun_script.py`) is plain DDP, or
+DeepSpeed for ZeRO; its tokens lie ready and it writes nothing, while danlu packs sequences from its token store and
+writes metrics. Start and first steps of both are left out. Ray's own processes take their share of the cores from the
+workers: about a twentieth of two cores.
 """
 
 from __future__ import annotations
@@ -25,25 +26,26 @@ from benchmarks.tables import Cell, add_write_option, markdown_table, median_and
 from benchmarks.training.trainings import training
 
 _SHAPE = {
-    "layers": 4,
-    "hidden": 256,
-    "intermediate": 768,
-    "heads": 4,
+    "layers": 6,
+    "hidden": 384,
+    "intermediate": 1024,
+    "heads": 6,
     "kv_heads": 2,
     "head_dim": 64,
     "context": 256,
 }
 _SEQUENCES, _LENGTH = 8, 128
-_WARM_UP, _STEPS = 10, 50
-_WORKERS = 2
+_WARM_UP, _STEPS = 5, 25
+# Workers, ZeRO stage, what the script is.
+_MODES = ((1, 0, "DDP"), (2, 0, "DDP"), (2, 1, "DeepSpeed ZeRO-1"))
 
 
-def ours(folder: Path, zero: int) -> tuple[float, int]:
+def ours(folder: Path, workers: int, zero: int) -> tuple[float, int]:
     """Tokens per second of `danlu train`, by the clock between two steps; and its vocabulary."""
     settings = {
         "sizes": _SHAPE,
         "batch": {"sequences": _SEQUENCES, "length": _LENGTH},
-        "parallel": {"data": _WORKERS, "zero": zero},
+        "parallel": {"data": workers, "zero": zero},
         "checkpoint_every": 10 * _STEPS,
     }
     with training(folder, **settings) as run:
@@ -57,7 +59,7 @@ def ours(folder: Path, zero: int) -> tuple[float, int]:
         return (tokens[1] - tokens[0]) / (times[1] - times[0]), int(facts["vocabulary"])
 
 
-def bare(folder: Path, zero: int, vocabulary: int) -> float:
+def bare(folder: Path, workers: int, zero: int, vocabulary: int) -> float:
     """Tokens per second of the script under torchrun."""
     folder.mkdir(parents=True)
     case = {
@@ -71,8 +73,8 @@ def bare(folder: Path, zero: int, vocabulary: int) -> float:
     file = folder / "case.json"
     file.write_text(json.dumps(case, default=str), encoding="utf-8")
     script = str(Path(__file__).with_name("torchrun_script.py"))
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(_WORKERS)]
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(workers)]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     command = [sys.executable, *launcher, script, str(file)]
     said = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
     if said.returncode:
@@ -87,18 +89,18 @@ def main() -> None:
     options = parser.parse_args()
     rows: list[list[Cell]] = []
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
-        for zero in (0, 1):
+        for workers, zero, peer in _MODES:
+            mode = f"data {workers}, zero {zero}"
             speeds, others = [], []
             for number in range(options.runs):
-                place = Path(scratch, f"{zero}-{number}")
-                speed, vocabulary = ours(place / "ours", zero)
+                place = Path(scratch, f"{workers}-{zero}-{number}")
+                speed, vocabulary = ours(place / "ours", workers, zero)
                 speeds.append(speed)
-                others.append(bare(place / "bare", zero, vocabulary))
-                print(f"ZeRO-{zero}: {speeds[-1]:.0f} and {others[-1]:.0f} tokens/s", file=sys.stderr)
+                others.append(bare(place / "bare", workers, zero, vocabulary))
+                print(f"{mode}: {speeds[-1]:.0f} and {others[-1]:.0f} tokens/s", file=sys.stderr)
             ratio = statistics.median(speeds) / statistics.median(others)
-            peer = "DDP" if zero == 0 else f"DeepSpeed ZeRO-{zero}"
             cells = [median_and_range(speeds), median_and_range(others)]
-            rows.append([f"data 2, zero {zero}", peer, *cells, f"{ratio:.3f}"])
+            rows.append([mode, peer, *cells, f"{ratio:.3f}"])
     columns = ["mode", "the script is", "danlu, tokens/s", "torchrun, tokens/s", "ratio of medians"]
     command = f"python -m benchmarks training.torchrun --runs {options.runs}"
     table = markdown_table(columns, rows)

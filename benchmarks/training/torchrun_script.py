@@ -23,7 +23,7 @@ def main() -> None:
     case = json.loads(Path(sys.argv[1]).read_text())
     os.environ["DS_ACCELERATOR"] = "cpu"
     dist.init_process_group("gloo")
-    torch.set_num_threads(1)
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // dist.get_world_size()))
     sequences = case["sequences"] // dist.get_world_size()
     batches = torch.randint(0, case["network"]["vocab_size"], (case["steps"], sequences, case["length"] + 1))
     step = _zero_step(case) if case["zero"] else _ddp_step(case)
