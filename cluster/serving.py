@@ -29,6 +29,9 @@ def resolve_serve_config(target: str | None, overrides: list[str]) -> ServeConfi
         from serve_apps.launch import config_for_folder
 
         return config_for_folder(target, overrides)
+    if target is not None and not Path(target).exists():
+        rule = "there is neither a config file nor a model folder of that name"
+        raise ConfigError(f"danlu serve {target}", rule=rule, fix="check the path, e.g. danlu serve runs/compress")
     if target is None and not overrides:
         raise ConfigError("danlu serve", rule="needs a config or a model folder", fix="danlu serve runs/compress")
     return load_config(ServeConfig, target, overrides)

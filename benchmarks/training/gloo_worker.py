@@ -41,7 +41,7 @@ def train_case(folder: Path, case: dict[str, Any]) -> None:
     checkpoint = case.get("checkpoint")
     plan = TrainingPlan(config, case["kind"], str(folder), checkpoint, case["vocabulary"], "cpu", began=0.0)
     saved: list[Position] = []
-    loop = make_loop(plan, save=lambda executor, position: saved.append(position))
+    loop = make_loop(plan, save=saved.append)
     # Gradients that are discarded leave no trace.
     loop.executor.forward_backward(loop.samples.step(5))
     loop.executor.discard()

@@ -21,7 +21,7 @@ import numpy as np
 from danlu.errors import InputError
 from danlu.progress import Stage
 from pipelines.training.conversations import encode_conversation, unknown_to_template
-from pipelines.training.input_shards import Shard, plan_shards
+from pipelines.training.input_shards import InputShard, plan_shards
 from pipelines.training.mixture import IntArray, group_of
 from pipelines.training.sources import Document, Kind, held_out, read_documents, text_of
 from pipelines.training.token_store import EncodedBatch, PartOrigin, join_parts, write_part
@@ -81,7 +81,7 @@ def encode_files(files: Sequence[str], plan: EncodingPlan, folder: Path, vocabul
     return counts
 
 
-def encode_shard(shard: Shard, plan: EncodingPlan, folder: Path, vocabulary: int) -> Counter[str]:
+def encode_shard(shard: InputShard, plan: EncodingPlan, folder: Path, vocabulary: int) -> Counter[str]:
     """Write one shard's part of both splits, whole or not at all."""
     final = _part(folder, shard)
     part = final.with_name(f"{final.name}.{os.getpid()}.part")
@@ -103,7 +103,7 @@ def encode_shard(shard: Shard, plan: EncodingPlan, folder: Path, vocabulary: int
     return counts
 
 
-def _encode_documents(shard: Shard, plan: EncodingPlan, tokenizer: PreTrainedTokenizerFast) -> Iterator[Encoded]:
+def _encode_documents(shard: InputShard, plan: EncodingPlan, tokenizer: PreTrainedTokenizerFast) -> Iterator[Encoded]:
     """Some hundred documents at a time, with the counts of what happened to them."""
     documents = read_documents(shard, plan.kind, with_domain=plan.mixture is not None)
     while some := list(islice(documents, _DOCUMENTS)):
@@ -120,7 +120,7 @@ def _encode_documents(shard: Shard, plan: EncodingPlan, tokenizer: PreTrainedTok
 
 
 def _chosen(
-    documents: Sequence[Document], shard: Shard, plan: EncodingPlan, counts: Counter[str]
+    documents: Sequence[Document], shard: InputShard, plan: EncodingPlan, counts: Counter[str]
 ) -> list[tuple[Document, int]]:
     """The documents that the mixture takes, each with its group."""
     if plan.mixture is None:
@@ -164,7 +164,7 @@ def _text_rows(documents: Sequence[tuple[Document, int]], tokenizer: PreTrainedT
 
 def _chat_rows(
     documents: Sequence[tuple[Document, int]],
-    shard: Shard,
+    shard: InputShard,
     plan: EncodingPlan,
     tokenizer: PreTrainedTokenizerFast,
     counts: Counter[str],
@@ -206,7 +206,7 @@ def _documents(counts: Counter[str]) -> int:
     return sum(counts[f"{split}_documents"] for split in SPLITS)
 
 
-def _part(folder: Path, shard: Shard) -> Path:
+def _part(folder: Path, shard: InputShard) -> Path:
     return folder / "shards" / f"{shard.number:05d}"
 
 
@@ -216,7 +216,7 @@ def _tokenizer(folder: str) -> PreTrainedTokenizerFast:
 
 
 def _encode_shards(
-    shards: Sequence[Shard], plan: EncodingPlan, folder: Path, vocabulary: int
+    shards: Sequence[InputShard], plan: EncodingPlan, folder: Path, vocabulary: int
 ) -> Iterator[Counter[str]]:
     """Encode in any order: in this process, or by Ray Data where that is worth its start."""
     if len(shards) == 1 or sum(shard.size_bytes for shard in shards) < RAY_DATA_BYTES:

@@ -22,7 +22,7 @@ _ROWS = 1024
 
 
 @dataclass(frozen=True)
-class Shard:
+class InputShard:
     """A part of one input file.
 
     Attributes:
@@ -50,10 +50,10 @@ class Shard:
         return f"{self.label} {(self.first_row or 0) + row}"
 
 
-def plan_shards(files: Sequence[str], shard_bytes: int = SHARD_BYTES) -> list[Shard]:
+def plan_shards(files: Sequence[str], shard_bytes: int = SHARD_BYTES) -> list[InputShard]:
     """All shards of `files`, in their order."""
     cuts = [(file, cut) for file in files for cut in _cut_file(file, shard_bytes)]
-    return [Shard(number, file, *cut) for number, (file, cut) in enumerate(cuts)]
+    return [InputShard(number, file, *cut) for number, (file, cut) in enumerate(cuts)]
 
 
 def cut_bytes(size: int, shard_bytes: int) -> list[tuple[int, int]]:
@@ -74,7 +74,7 @@ def cut_groups(sizes: Sequence[int], shard_bytes: int) -> list[tuple[int, int]]:
     return ranges
 
 
-def read_shard(shard: Shard, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_shard(shard: InputShard, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     """(row within the shard, from 1; its fields) of all rows; of parquet only the `columns` that are there.
 
     Raises:
@@ -92,7 +92,7 @@ def first_row(file: str, columns: Sequence[str]) -> dict[str, Any] | None:
         InputError: as `read_shard`, or a parquet file has none of the columns.
     """
     stop = len(_group_sizes(file)) if _is_parquet(file) else _size(file)
-    found = next(read_shard(Shard(0, file, 0, stop, 0, 0), columns), None)
+    found = next(read_shard(InputShard(0, file, 0, stop, 0, 0), columns), None)
     return None if found is None else found[1]
 
 
@@ -132,7 +132,7 @@ def _group_sizes(file: str) -> list[tuple[int, int]]:
     return [(int(group.total_byte_size), int(group.num_rows)) for group in groups]
 
 
-def _parquet_rows(shard: Shard, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+def _parquet_rows(shard: InputShard, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -155,7 +155,7 @@ def _parquet_rows(shard: Shard, columns: Sequence[str]) -> Iterator[tuple[int, d
         raise InputError(f"{shard.file} is no readable parquet file", rule=str(error).splitlines()[0]) from None
 
 
-def _jsonl_rows(shard: Shard) -> Iterator[tuple[int, dict[str, Any]]]:
+def _jsonl_rows(shard: InputShard) -> Iterator[tuple[int, dict[str, Any]]]:
     with fsspec.open(shard.file, "rb") as stream:
         position = shard.start
         if position:
@@ -170,7 +170,7 @@ def _jsonl_rows(shard: Shard) -> Iterator[tuple[int, dict[str, Any]]]:
                 yield row, _json_object(shard, row, line)
 
 
-def _json_object(shard: Shard, row: int, line: bytes) -> dict[str, Any]:
+def _json_object(shard: InputShard, row: int, line: bytes) -> dict[str, Any]:
     try:
         fields = json.loads(line.decode("utf-8-sig" if shard.start == 0 and row == 1 else "utf-8"))
     except UnicodeDecodeError as error:

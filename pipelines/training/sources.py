@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from danlu.errors import InputError
 from danlu.inputs import find_artifact, find_files
-from pipelines.training.input_shards import Shard, first_row, read_shard
+from pipelines.training.input_shards import InputShard, first_row, read_shard
 
 Kind = Literal["text", "chat"]
 Conversation = list[dict[str, Any]]
@@ -88,7 +88,7 @@ def detect_kind(files: Sequence[str]) -> Kind:
     return next(iter(kinds))
 
 
-def read_documents(shard: Shard, kind: Kind, with_domain: bool = False) -> Iterator[Document]:
+def read_documents(shard: InputShard, kind: Kind, with_domain: bool = False) -> Iterator[Document]:
     """The documents or conversations of a shard; empty texts are left out.
 
     Raises:
@@ -127,14 +127,14 @@ def _kind_of(file: str, row: dict[str, Any]) -> Kind:
     raise InputError(f"{file} has the fields {', '.join(row) or '(none)'}", rule="`text` or `messages` is needed")
 
 
-def _text(shard: Shard, row: int, fields: dict[str, Any]) -> str:
+def _text(shard: InputShard, row: int, fields: dict[str, Any]) -> str:
     text = fields.get("text")
     if not isinstance(text, str):
         raise InputError(shard.row_name(row), rule="`text` must be a string")
     return text
 
 
-def _conversation(shard: Shard, row: int, fields: dict[str, Any]) -> Conversation:
+def _conversation(shard: InputShard, row: int, fields: dict[str, Any]) -> Conversation:
     messages = fields.get("messages")
     if problem := _problem(messages):
         raise InputError(shard.row_name(row), rule=problem)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from pipelines.training.input_shards import SHARD_BYTES, Shard, plan_shards
+from pipelines.training.input_shards import SHARD_BYTES, InputShard, plan_shards
 from pipelines.training.sources import Kind, read_documents, sampled, text_of
 
 # More characters than this for each token to learn change little, and learning takes some 6 CPU seconds and 200 MB of
@@ -60,7 +60,7 @@ class TextSample:
             return f"all {self._taken:,} characters"
         return f"a sample of {self._taken:,} characters (of {self._size_bytes:,} bytes; seed {self._seed})"
 
-    def _take(self, shard: Shard, share: float, quota: int) -> Iterator[str]:
+    def _take(self, shard: InputShard, share: float, quota: int) -> Iterator[str]:
         left, passed_over = quota, ""
         for document in read_documents(shard, self._kind):
             text = text_of(document.content)

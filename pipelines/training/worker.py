@@ -6,7 +6,6 @@ import json
 import os
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +43,7 @@ def _train(plan: TrainingPlan) -> Outcome:
     from pipelines.training.metrics import rewind_metrics
     from pipelines.training.watching import close_sinks, open_sinks
 
-    loop = make_loop(plan, lambda _executor, position: session.save(position))
+    loop = make_loop(plan, lambda position: session.save(position))
     session = open_session(plan, loop.executor)
     loop.failed = lambda: session.failed
     resumed = session.resume()
@@ -125,7 +124,7 @@ def make_executor(plan: TrainingPlan) -> Executor:
     return ReplicatedExecutor(config, model, groups, plan.device)
 
 
-def make_loop(plan: TrainingPlan, save: Callable[[Executor, Position], None]) -> TrainingLoop:
+def make_loop(plan: TrainingPlan, save: Callable[[Position], None]) -> TrainingLoop:
     """This worker's loop; the process group is up."""
     from pipelines.training.batches import open_samples, validation_samples
     from pipelines.training.loop import TrainingLoop
@@ -141,7 +140,7 @@ def make_loop(plan: TrainingPlan, save: Callable[[Executor, Position], None]) ->
         executor=executor,
         samples=open_samples(store, plan.kind, sequences, length, config.seed, parts),
         validation=validation_samples(TokenStore(plan.tokens / "validation"), plan.kind, length, at_most, parts),
-        save=partial(save, executor),
+        save=save,
         origin=store.origin,
     )
 

@@ -18,7 +18,7 @@ import ray
 
 from cluster.demo import story
 from cluster.demo.config import DemoConfig
-from cluster.serving import serve_until_interrupted
+from cluster.serving import resolve_serve_config, serve_until_interrupted
 from danlu.errors import ConfigError, ResourceError
 from danlu.metrics import TARGETS_FOLDER, TARGETS_NAME
 from danlu.progress import Progress
@@ -70,6 +70,11 @@ def test_a_wrong_address_is_a_users_mistake(model: Path) -> None:
     for address in ("foo", "localhost", "http://head:8265", "head:port"):
         with pytest.raises(ConfigError, match=f"--ray-address is '{address}'"):
             serve_until_interrupted(config_for_folder(str(model)), ray_address=address)
+
+
+def test_a_target_that_is_not_there_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"danlu serve nowhere: there is neither a config file nor a model folder"):
+        resolve_serve_config("nowhere", [])
 
 
 @pytest.mark.slow

@@ -82,7 +82,7 @@ from functools import partial
 from pathlib import Path
 import pipelines.training.encoding as encoding
 from danlu.progress import Progress
-from pipelines.training.input_shards import Shard, plan_shards
+from pipelines.training.input_shards import InputShard, plan_shards
 whole, done = encoding.write_part, []
 def write_part(*arguments):
     done.append(arguments)

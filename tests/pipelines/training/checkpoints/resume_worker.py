@@ -44,7 +44,7 @@ def train_case(case: dict, rank: int) -> None:
     dist.barrier()
     config = validate(TrainConfig, case["config"] | {"output": str(folder)}).resolved()
     plan = TrainingPlan(config, case["kind"], str(folder), None, case["vocabulary"], "cpu", began=0.0)
-    loop = make_loop(plan, lambda _executor, position: session.save(position))
+    loop = make_loop(plan, lambda position: session.save(position))
     session = open_session(plan, loop.executor)
     if case["from"]:
         torch.rand(rank + 1)  # what a start draws before it resumes is forgotten

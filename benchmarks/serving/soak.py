@@ -1,0 +1,188 @@
+"""Half an hour at 80% of what a model can do: memory of every process, errors; or with a replica killed every minute.
+
+    python -m benchmarks serving.soak [--minutes 30] [--kill-every 60]
+
+First as many requests as the model takes are sent in a loop, which says how many a second it can answer. Then requests
+arrive at random (a Poisson process) at 80% of that rate. Memory is the resident size of the gateway's and the model's
+processes, without what they share; growth is the median of the last tenth of the time over that of the second tenth,
+as caches fill in the first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import random
+import signal
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import psutil
+
+from benchmarks.machine import describe_measurement
+from benchmarks.serving.client import Streamed, stream_all, stream_chat
+from benchmarks.serving.models import ensure_model, prompt_text
+from benchmarks.serving.server import danlu_serve
+from benchmarks.tables import Cell, add_write_option, markdown_table, publish
+
+_PROMPT, _ANSWER = 48, 32  # tokens
+_AT_ONCE = 8
+_LOAD = 0.8
+_LOOK_EVERY_S = 5.0
+_MODEL, _GATEWAY = "ray::ServeReplica:model-m", "ray::ServeReplica:gateway"
+
+
+@dataclass
+class Record:
+    """What was seen: answers, (seconds, bytes) of memory by kind of process, and processes that were killed."""
+
+    answers: list[Streamed] = field(default_factory=list)
+    memory: dict[str, list[tuple[float, int]]] = field(default_factory=dict)
+    killed: int = 0
+
+
+def body(number: int) -> dict[str, Any]:
+    """A request that nobody has made before."""
+    messages = [{"role": "user", "content": prompt_text(_PROMPT, number)}]
+    return {"model": "m", "messages": messages, "max_tokens": _ANSWER, "temperature": 0, "ignore_eos": True}
+
+
+async def capacity(url: str, seconds: float) -> float:
+    """Requests per second when there are always some waiting."""
+    count, began = 0, time.perf_counter()
+    while (passed := time.perf_counter() - began) < seconds:
+        answers = await stream_all(url, [body(-count - i) for i in range(_AT_ONCE)])
+        if errors := [answer.error for answer in answers if answer.error]:
+            raise RuntimeError(errors[0])
+        count += len(answers)
+    return count / passed
+
+
+async def soak(url: str, command: psutil.Process, rate: float, seconds: float, kill_every_s: float) -> Record:
+    """Requests at `rate` a second, at random times."""
+    record, tasks, chance = Record(), set[asyncio.Task[None]](), random.Random(0)
+    until = time.perf_counter() + seconds
+    watching = asyncio.create_task(_watch(command, record, kill_every_s))
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(total=120)
+    ) as session:
+
+        async def one(number: int) -> None:
+            record.answers.append(await stream_chat(session, url, body(number)))
+
+        number = 0
+        while time.perf_counter() < until:
+            await asyncio.sleep(chance.expovariate(rate))
+            task = asyncio.create_task(one(number))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+            number += 1
+        await asyncio.gather(*tasks)
+    watching.cancel()
+    with suppress(asyncio.CancelledError):
+        await watching
+    return record
+
+
+async def _watch(command: psutil.Process, record: Record, kill_every_s: float) -> None:
+    """Note memory every few seconds, and kill the oldest replica of the model when its time has come."""
+    began = last_kill = time.perf_counter()
+    while True:
+        now = time.perf_counter()
+        replicas = []
+        for process in command.children(recursive=True):
+            with suppress(psutil.Error):
+                name = (process.cmdline() or [""])[0]
+                for kind in (_MODEL, _GATEWAY):
+                    if name.startswith(kind):
+                        record.memory.setdefault(kind, []).append((now - began, process.memory_full_info().uss))
+                if name.startswith(_MODEL):
+                    replicas.append(process)
+        if kill_every_s and now - last_kill >= kill_every_s and len(replicas) > 1:
+            oldest = min(replicas, key=lambda process: process.create_time())
+            os.kill(oldest.pid, signal.SIGKILL)
+            record.killed += 1
+            last_kill = now
+            print(f"{now - began:.0f} s: killed a replica; {summary(record.answers)}", file=sys.stderr)
+        await asyncio.sleep(_LOOK_EVERY_S)
+
+
+def summary(answers: list[Streamed]) -> str:
+    """How the answers ended."""
+    kinds = Counter(
+        "whole" if not a.error else "failed before its first text" if not a.began else "cut" for a in answers
+    )
+    return ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
+
+
+def growth(samples: list[tuple[float, int]]) -> float:
+    """Median of the last tenth of the time over that of the second tenth, less 1."""
+    end = samples[-1][0]
+    early = [size for moment, size in samples if 0.1 * end <= moment < 0.2 * end]
+    late = [size for moment, size in samples if moment >= 0.9 * end]
+    return statistics.median(late) / statistics.median(early) - 1
+
+
+def table(record: Record, rate: float, minutes: float) -> str:
+    """What was seen, in rows."""
+    answers = record.answers
+    before = [a for a in answers if a.error and not a.began]
+    cut = [a for a in answers if a.error and a.began]
+    told = [a for a in cut if a.error.startswith("event: ")]
+    firsts = sorted(a.first_s for a in answers if not a.error)
+    rows: list[list[Cell]] = [
+        ["minutes, requests per second", f"{minutes:g}, {rate:.2f}"],
+        ["requests", len(answers)],
+        ["failed before their first text", len(before)],
+        ["broke off later, of these with an error event", f"{len(cut)}, {len(told)}"],
+        [
+            "first text p50, p99 (ms)",
+            f"{1e3 * firsts[len(firsts) // 2]:.0f}, {1e3 * firsts[len(firsts) * 99 // 100]:.0f}",
+        ],
+    ]
+    if record.killed:
+        rows.insert(1, ["replicas killed", record.killed])
+    else:
+        for kind, samples in record.memory.items():
+            rows.append([f"memory of {kind.rpartition(':')[2]}, growth", f"{100 * growth(samples):+.2f}%"])
+    for problem in [*before, *cut][:3]:
+        print(problem.error, file=sys.stderr)
+    return markdown_table(["", "seen"], rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=30.0, help="how long [30]")
+    parser.add_argument(
+        "--kill-every", type=float, default=0.0, metavar="SECONDS", help="kill a replica so often [never]"
+    )
+    parser.add_argument("--model", default="tiny", help="network of benchmarks/serving/models.py [tiny]")
+    add_write_option(parser)
+    options = parser.parse_args()
+    copies = 2 if options.kill_every else 1
+    replicas = {"min": copies, "max": copies, "target_ongoing": _AT_ONCE}
+    model = {"name": "m", "path": str(ensure_model(options.model)), "engine": "openvino", "replicas": replicas}
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch,
+        danlu_serve(Path(scratch), {"models": [model]}) as (url, command),
+    ):
+        asyncio.run(capacity(url, 5))
+        rate = _LOAD * asyncio.run(capacity(url, 20)) / copies  # one replica alone must bear it while the other starts
+        record = asyncio.run(soak(url, command, rate, 60 * options.minutes, options.kill_every))
+    name = "serving.kills" if options.kill_every else "serving.soak"
+    more = f" --kill-every {options.kill_every:g}" if options.kill_every else ""
+    line = f"python -m benchmarks serving.soak --minutes {options.minutes:g}{more}"
+    publish(name, f"{table(record, rate, options.minutes)}\n\n{describe_measurement(line)}", options.write)
+
+
+if __name__ == "__main__":
+    main()
