@@ -27,18 +27,18 @@ def build_report(plan: TrainingPlan, counts: Counter[str], progress: Progress) -
         stage.update(note=f"logits differ by {difference:.1e}")
     checks = [
         _steps_check(every, plan.config.total_steps),
-        _loss_check(rows),
+        loss_check(rows),
         Check(
             name="the checkpoint gives the trained network's logits in plain transformers",
             held=difference <= allowed,
             detail=f"largest difference {difference:.1e}, allowed {allowed:.1e}",
         ),
     ]
-    sections: list[Section] = [_loss_curve(rows), _speed_curve(rows), _layout(plan)]
+    sections: list[Section] = [_loss_curve(rows), _speed_curve(rows), layout_table(plan)]
     if len(rows) < len(every):
         sections.append(_skipped(every))
     if len(read_attempts(plan.attempts)) > 1:
-        sections.append(_restarts(plan))
+        sections.append(restarts_table(plan))
     if plan.config.mixture is not None:
         sections.insert(2, mixture_table(plan))
     return Report(job="train", figures=_figures(plan, rows, every, counts), checks=checks, sections=sections)
@@ -111,7 +111,8 @@ def _steps_check(rows: list[StepMetrics], steps: int) -> Check:
     )
 
 
-def _loss_check(rows: list[StepMetrics]) -> Check:
+def loss_check(rows: list[StepMetrics]) -> Check:
+    """That the loss of a run went down; of a very short one, that it is a number."""
     first, final = rows[0].loss, _final_loss(rows)
     detail = f"{first:.3f} at step {rows[0].step}, {final:.3f} at the end"
     if len(rows) < _JUDGED_STEPS:  # one step's loss differs from the next one's by more than a few steps teach
@@ -153,7 +154,8 @@ def _skipped(rows: list[StepMetrics]) -> Table:
     return Table(title="Steps left out", columns=["step", "why, and what was read"], rows=left_out)
 
 
-def _restarts(plan: TrainingPlan) -> Table:
+def restarts_table(plan: TrainingPlan) -> Table:
+    """Where the workers were started again, and what had to be done twice."""
     rows: list[list[Scalar]] = [
         [attempt.step, attempt.lost_steps, round(attempt.lost_seconds, 1), "; ".join(attempt.notes)]
         for attempt in read_attempts(plan.attempts)[1:]
@@ -180,14 +182,14 @@ def mixture_table(plan: TrainingPlan) -> Table:
     return Table(title="Mixture", columns=columns, rows=rows)
 
 
-def _layout(plan: TrainingPlan) -> Table:
+def layout_table(plan: TrainingPlan) -> Table:
+    """How the network was spread, and what it read at a time."""
     config = plan.config
     start = plan.checkpoint or f"random weights, seed {config.seed}"
     rows: list[list[Scalar]] = [
         ["start", start],
         ["workers", config.layout.world],
         ["data x pipeline x tensor", f"{config.layout.data} x {config.layout.pipeline} x {config.layout.tensor}"],
-        *([["experts spread over", config.layout.expert]] if config.layout.expert > 1 else []),
         ["ZeRO stage", config.parallel.zero],
         ["device", plan.device],
         ["precision", config.precision],
@@ -196,6 +198,9 @@ def _layout(plan: TrainingPlan) -> Table:
         ["longest sequence (tokens)", config.batch.length],
         ["recompute", config.recompute],
         ["gradient compression", config.gradient_compression.kind],
-        *([["LoRA", f"rank {config.lora.rank}, alpha {config.lora.scaled_alpha}"]] if config.lora else []),
     ]
+    if config.layout.expert > 1:
+        rows.append(["replicas that share the experts", config.layout.expert])
+    if config.lora is not None:
+        rows.append(["LoRA", f"rank {config.lora.rank}, alpha {config.lora.scaled_alpha}"])
     return Table(title="Layout", columns=["what", "value"], rows=rows)
