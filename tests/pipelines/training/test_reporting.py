@@ -18,7 +18,14 @@ SIZES = {"layers": 4, "hidden": 32, "intermediate": 64, "heads": 4, "kv_heads": 
 
 
 def plan(folder: Path, **settings: Any) -> TrainingPlan:
-    values = {"input": "unused", "output": str(folder), "sizes": SIZES, "steps": 10, "batch": {"length": 64}, **settings}
+    values = {
+        "input": "unused",
+        "output": str(folder),
+        "sizes": SIZES,
+        "steps": 10,
+        "batch": {"length": 64},
+        **settings,
+    }
     config = validate(TrainConfig, values).resolved()
     (folder / "_state").mkdir(exist_ok=True)
     return TrainingPlan(config, "text", str(folder), None, 400, "cpu", began=0.0)

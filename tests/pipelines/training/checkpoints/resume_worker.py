@@ -43,7 +43,7 @@ def train_case(case: dict, rank: int) -> None:
             shutil.copytree(earlier, folder / "checkpoints" / earlier.name)
     dist.barrier()
     config = validate(TrainConfig, case["config"] | {"output": str(folder)}).resolved()
-    plan = TrainingPlan(config, case["kind"], str(folder), None, case["vocabulary"], "cpu", began=0.0)
+    plan = TrainingPlan(config, case["kind"], str(folder), case["checkpoint"], case["vocabulary"], "cpu", began=0.0)
     loop = make_loop(plan, lambda position: session.save(position))
     session = open_session(plan, loop.executor)
     if case["from"]:

@@ -11,7 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from transformers import AutoModelForCausalLM
 
+from actors.networks.build import build_config
+from actors.networks.sizes import Sizes
 from danlu.progress import Progress
 from pipelines.training.encoding import EncodingPlan, encode_files
 from pipelines.training.metrics import read_metrics
@@ -38,6 +42,9 @@ LAYOUTS: dict[str, tuple[int, dict[str, Any]]] = {
     "moe-zero1": (2, {"architecture": "moe", "parallel": {"data": 2, "zero": 1}}),
     "moe-tensor": (2, {"architecture": "moe", "parallel": {"tensor": 2}}),
     "moe-four-zero3": (4, {"architecture": "moe", "parallel": {"data": 4, "zero": 3}}),
+    "moe-expert": (2, {"architecture": "moe", "parallel": {"data": 2, "expert": 2, "zero": 1}}),
+    "moe-four-expert": (4, {"architecture": "moe", "parallel": {"data": 4, "expert": 2, "zero": 0}}),
+    **{f"lora-zero{stage}": (2, {"lora": {"rank": 4}, "parallel": {"data": 2, "zero": stage}}) for stage in (1, 3)},
     "bf16-zero1": (2, {"precision": "bf16", "parallel": {"data": 2, "zero": 1}}),
     "bf16-zero2": (2, {"precision": "bf16", "parallel": {"data": 2, "zero": 2}}),
     "bf16-zero3": (2, {"precision": "bf16", "parallel": {"data": 2, "zero": 3}}),
@@ -87,14 +94,24 @@ SLOW = [
     ("wide", "four-tensor4"),
     ("moe-zero1", "moe-tensor"),
     ("moe-tensor", "moe-zero1"),
+    ("moe-expert", "moe-expert"),
+    ("moe-expert", "moe-zero1"),
+    ("moe-zero1", "moe-expert"),
+    ("moe-expert", "moe-four-expert"),
+    ("lora-zero1", "lora-zero1"),
+    ("lora-zero1", "lora-zero3"),
+    ("lora-zero3", "lora-zero1"),
 ]
 
 
 def case(folder: Path, layout: str, before: str | None, tokens: Path) -> dict[str, Any]:
     settings = LAYOUTS[layout][1]
+    base = tokens.with_name("base")
+    start = {"from": str(base)} if "lora" in settings else {}
     config = {
         "input": "unused",
-        "sizes": SHAPE | (EXPERTS if settings.get("architecture") == "moe" else {}),
+        **start,
+        "sizes": None if start else SHAPE | (EXPERTS if settings.get("architecture") == "moe" else {}),
         "steps": STEPS,
         "batch": {"sequences": 8, "length": 32},
         "optimizer": {"learning_rate": 5e-3, "gradient_clipping": 0.5},
@@ -109,6 +126,7 @@ def case(folder: Path, layout: str, before: str | None, tokens: Path) -> dict[st
         "config": config,
         "kind": "text",
         "vocabulary": VOCABULARY,
+        "checkpoint": str(base) if start else None,
     }
 
 
@@ -135,6 +153,10 @@ def tokens(tmp_path_factory: pytest.TempPathFactory, text_file: Path, tokenizer_
     folder = tmp_path_factory.mktemp("store") / "tokens"
     with Progress(StringIO()).stage("tokens") as stage:
         encode_files([str(text_file)], EncodingPlan("text", str(tokenizer_folder), 32, 0.1), folder, VOCABULARY, stage)
+    # What adapters are trained beside.
+    torch.manual_seed(0)
+    shape = build_config("dense", Sizes(**SHAPE), VOCABULARY)
+    AutoModelForCausalLM.from_config(shape, dtype=torch.float32).save_pretrained(folder.with_name("base"))
     return folder
 
 
@@ -179,7 +201,8 @@ def require_going_on(runs: Path, before: str, after: str) -> None:
 
 def in_words(layout: str) -> str:
     axes = LAYOUTS[layout][1]["parallel"]
-    sizes = [f"parallel.{axis}={axes[axis]}" for axis in ("data", "pipeline", "tensor") if axes.get(axis, 1) > 1]
+    names = ("data", "pipeline", "tensor", "expert")
+    sizes = [f"parallel.{axis}={axes[axis]}" for axis in names if axes.get(axis, 1) > 1]
     return f"{', '.join(sizes) or 'parallel.data=1'}, parallel.zero={axes.get('zero', 0)}"
 
 
