@@ -1,0 +1,1 @@
+"""Benchmarks of serving: engines, the gateway, autoscaling."""
