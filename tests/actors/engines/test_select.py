@@ -120,6 +120,37 @@ def test_why_a_checkpoint_can_not_be_converted_is_kept(checkpoint: Path, tmp_pat
     assert "SparseForCausalLM" in find_model(folder).unconvertible
 
 
+def test_a_config_that_can_not_be_is_one_error_that_names_the_folder(checkpoint: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(checkpoint, tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "hidden_size": float("nan")}))
+    with pytest.raises(InputError, match=r"model/config\.json: hidden_size is nan"):
+        create_engine(folder)
+
+
+def test_a_checkpoint_with_missing_weights_is_refused_whichever_engine_is_asked(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(checkpoint, tmp_path / "model")
+    shard = folder / "model-00001-of-00002.safetensors"
+    (folder / "model.safetensors").rename(shard)
+    for engine in ("auto", "openvino", "transformers"):
+        with pytest.raises(InputError, match=r"it lacks model\.safetensors\.index\.json"):
+            create_engine(folder, engine)
+    names = {"a": shard.name, "b": "model-00002-of-00002.safetensors"}
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": names}))
+    for engine in ("auto", "openvino", "transformers"):
+        with pytest.raises(InputError, match=r"it lacks model-00002-of-00002\.safetensors"):
+            create_engine(folder, engine)
+    shutil.copy(shard, folder / "model-00002-of-00002.safetensors")
+    shard.write_bytes(shard.read_bytes()[:-5])
+    with pytest.raises(InputError, match=r"00001-of-00002\.safetensors can't be read: it has \d+ bytes"):
+        create_engine(folder)
+    shard.write_bytes(b"\xff" * 100)
+    with pytest.raises(InputError, match="no head of a safetensors file"):
+        create_engine(folder)
+
+
 @pytest.mark.parametrize("engine", ["auto", "openvino", "transformers"])
 def test_the_engine_made_of_a_path_answers(engine: str, checkpoint: Path) -> None:
     async def session() -> Any:
