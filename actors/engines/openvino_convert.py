@@ -19,15 +19,15 @@ from actors.engines import openvino_blocks as blocks
 from actors.engines import openvino_experts as experts
 from actors.engines.model_files import read_config
 from actors.engines.openvino_architecture import Architecture, read_architecture
-from actors.engines.openvino_weights import Weights
+from actors.engines.openvino_weights import StoredAs, Weights
 from danlu.errors import InputError, NotAvailableError
 
 
-def convert_model(folder: Path, *, widen: bool = False) -> ov.Model:
+def convert_model(folder: Path, stored: StoredAs = "auto") -> ov.Model:
     """The checkpoint in `folder` as a stateful model: token ids in, logits (B, L, vocabulary) float32 out.
 
     Args:
-        widen: store half-precision weights as float32.
+        stored: how matrices are stored: `auto` as the checkpoint has them, else converted to that type.
 
     Raises:
         NotAvailableError: a part of the network is not known to the converter.
@@ -35,7 +35,7 @@ def convert_model(folder: Path, *, widen: bool = False) -> ov.Model:
     """
     config = read_config(folder)
     architecture = read_architecture(config)
-    weights = Weights(folder, widen=widen)
+    weights = Weights(folder, stored)
     frequencies, factor = rotary_frequencies(folder, config, architecture)
     model = _Builder(architecture, weights).build(frequencies, factor)
     if unused := [name for name in weights.unused() if not _redundant(name, architecture)]:

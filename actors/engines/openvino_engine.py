@@ -63,7 +63,7 @@ class OpenVinoModel:
         import openvino_genai
 
         self._status = openvino_genai.GenerationStatus
-        folder = openvino_folder(self._folder)
+        folder = openvino_folder(self._folder, self._settings.weights)
         scheduler = openvino_genai.SchedulerConfig()
         scheduler.num_kv_blocks = self._blocks
         scheduler.enable_prefix_caching = self._settings.prefix_cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import openvino as ov
 from openvino import Node, Type
@@ -13,20 +13,22 @@ from openvino import opset15 as op
 from actors.engines.model_files import weight_files
 from danlu.errors import InputError
 
+StoredAs = Literal["auto", "fp32", "bf16"]
+
 
 class Weights:
     """The tensors of a Hugging Face folder by name; remembers which were used.
 
     Args:
-        widen: give half-precision weights as float32.
+        stored: how matrices are stored: `auto` as the checkpoint has them, else converted to that type.
 
     Raises:
         InputError: no weights, or a shard that the index names is missing.
     """
 
-    def __init__(self, folder: Path, *, widen: bool = False) -> None:
+    def __init__(self, folder: Path, stored: StoredAs = "auto") -> None:
         self._folder = folder
-        self._widen = widen
+        self._stored: StoredAs = stored
         self._shards: dict[str, Path] = self._find_shards()  # tensor name -> file
         self._open: dict[Path, Any] = {}
         self._used: set[str] = set()
@@ -35,28 +37,30 @@ class Weights:
         return name in self._shards
 
     def matrix(self, name: str, rows: int, columns: int) -> Node:
-        """A weight, stored in the checkpoint's own precision unless `widen`; the graph sees float32."""
-        return self._constant(self._read(name, (rows, columns)), widen=self._widen)
+        """A weight, stored as was asked; the graph sees float32."""
+        return self._constant(self._read(name, (rows, columns)), self._stored)
 
     def matrices(self, names: Sequence[str], rows: int, columns: int) -> Node:
         """Weights of one size as one constant, (len(names), rows, columns)."""
         import torch
 
-        return self._constant(torch.stack([self._read(name, (rows, columns)) for name in names]), widen=self._widen)
+        return self._constant(torch.stack([self._read(name, (rows, columns)) for name in names]), self._stored)
 
     def vector(self, name: str, size: int) -> Node:
         """A norm's weight or a bias, always stored in float32."""
-        return self._constant(self._read(name, (size,)), widen=True)
+        return self._constant(self._read(name, (size,)), "fp32")
 
     def unused(self) -> list[str]:
         """Tensors that nobody asked for: part of a network that is not what the config says."""
         return sorted(set(self._shards) - self._used)
 
-    def _constant(self, tensor: Any, *, widen: bool) -> Node:
+    def _constant(self, tensor: Any, stored: StoredAs) -> Node:
         import torch
 
-        if widen or tensor.dtype == torch.float32:
-            return op.constant(tensor.float().numpy(), shared_memory=True)  # keeps the array alive
+        if stored != "auto":
+            tensor = tensor.to(torch.float32 if stored == "fp32" else torch.bfloat16)
+        if tensor.dtype == torch.float32:
+            return op.constant(tensor.numpy(), shared_memory=True)  # keeps the array alive
         kind = {torch.float16: Type.f16, torch.bfloat16: Type.bf16}[tensor.dtype]
         half = ov.Tensor(tensor.view(torch.uint16).numpy(), ov.Shape(list(tensor.shape)), kind)
         # A copy: an ov.Tensor does not keep the array alive that it was made of.

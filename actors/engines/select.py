@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from actors.engines.model_folders import Hardware, ModelFolders, find_hardware, find_model
+from actors.engines.openvino_folder import check_convertible
 from actors.engines.protocol import Engine
 from actors.engines.settings import OpenVinoSettings, TensorRtSettings, TransformersSettings
 from danlu.config import Settings, validate
@@ -117,9 +118,19 @@ def create_engine(path: str | Path, engine: str = "auto", **options: Any) -> Eng
     check_options(name, {key: value for key, value in options.items() if key != "name"})
     module_name, engine_class = _CLASSES[name]
     module = importlib.import_module(module_name)
-    folder = model.openvino or model.checkpoint if name == "openvino" else model.checkpoint
+    folder = _openvino_source(model, options) if name == "openvino" else model.checkpoint
     built: Engine = getattr(module, engine_class)(folder, **{"name": Path(path).name, **options})
     return built
+
+
+def _openvino_source(model: ModelFolders, options: Mapping[str, Any]) -> Path:
+    """The converted folder, unless the weights are wanted in another form than it may have."""
+    if options.get("weights", "auto") != "auto" and model.checkpoint is not None and not model.unconvertible:
+        return model.checkpoint
+    folder = model.openvino or model.checkpoint
+    assert folder is not None
+    check_convertible(folder, options.get("weights", "auto"))
+    return folder
 
 
 def explain_choice(model: ModelFolders, engine: str = "auto") -> tuple[EngineName, str]:

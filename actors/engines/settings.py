@@ -8,11 +8,19 @@ from pydantic import Field
 
 from danlu.config import Settings
 
+GROUP_SIZE = 64  # weights that share a scale in int4, unless told otherwise
+StoredWeights = Literal["auto", "fp32", "bf16", "int8", "int4"]
+
 
 class OpenVinoSettings(Settings):
     """The CPU engine's settings."""
 
     threads: int = Field(default=0, ge=0, description="CPU threads; 0 takes every core")
+    weights: StoredWeights = Field(
+        default="auto",
+        description="how weights are stored; auto takes the folder as it is, the others convert the checkpoint once "
+        "(int8 a quarter of float32, int4 a seventh, both with errors that only `danlu compress` measures)",
+    )
     precision: Literal["auto", "fp32"] = Field(
         default="auto",
         description="of activations and the KV cache; auto lets OpenVINO take bf16 and an INT8 cache where the "
