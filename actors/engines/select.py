@@ -59,7 +59,7 @@ def choose_engine(
     order: tuple[EngineName, ...] = ("tensorrt_llm", "transformers", "openvino")
     if not hardware.gpus:
         order = ("openvino", "transformers")
-    reasons = [f"GPUs: {hardware.gpus}"]
+    reasons = ["no GPU for this process" if not hardware.gpus else f"GPUs for this process: {hardware.gpus}"]
     for name in order:
         obstacle = _obstacle(name, model, available, hardware)
         if not obstacle:

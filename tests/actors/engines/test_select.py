@@ -55,9 +55,9 @@ def test_auto_takes_what_fits(
 
 def test_the_reason_names_what_was_passed_over() -> None:
     _, why = choose_engine("auto", FOREIGN, ALL, CPU)
-    assert why == "GPUs: 0; not openvino: the network is unknown"
+    assert why == "no GPU for this process; not openvino: the network is unknown"
     _, why = choose_engine("auto", SPARSE, ALL, GPU)
-    assert why == "GPUs: 1; not tensorrt_llm: it does not know danlu's sparse network"
+    assert why == "GPUs for this process: 1; not tensorrt_llm: it does not know danlu's sparse network"
 
 
 def test_an_engine_asked_for_is_taken_or_refused_with_the_reason() -> None:
