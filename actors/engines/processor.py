@@ -22,8 +22,8 @@ def cpu_flags() -> frozenset[str] | None:
 def describe_features(flags: frozenset[str]) -> tuple[list[str], list[str]]:
     """What speeds decoding up, and what is missing, in words.
 
-    bf16 halves the bytes that are read for a token of a float32 checkpoint; VNNI and AMX multiply 8-bit and bf16 numbers
-    many at a time, which shows in long prompts and large batches.
+    bf16 halves the bytes that are read for a token of a float32 checkpoint; VNNI and AMX multiply 8-bit and bf16
+    numbers many at a time, which shows in long prompts and large batches.
     """
     known = {
         "AVX2": {"avx2"},

@@ -60,3 +60,13 @@ class TensorRtSettings(Settings):
     kv_cache_share: float = Field(
         default=0.9, gt=0, le=1, description="share of the free GPU memory that the KV cache takes"
     )
+    executable: str | None = Field(
+        default=None,
+        min_length=1,
+        description="trtllm-serve of an environment of its own, run as a child process; without it, TensorRT-LLM runs "
+        "in this process where it imports, else trtllm-serve is looked for on PATH",
+    )
+    start_timeout_s: float = Field(
+        default=1800, gt=0, allow_inf_nan=False, description="child process: how long loading may take, seconds"
+    )
+    restarts: int = Field(default=3, ge=0, description="child process: failures in a row after which it is given up")
