@@ -111,6 +111,33 @@ def test_logits_equal_those_of_transformers(case: str, write_checkpoint: Callabl
         assert_close(runner.logits(ids[:, at : at + 1]), expected[:, at : at + 1])
 
 
+@pytest.mark.parametrize("case", ["llama 3 scaling", "llama with another base", "yarn scaling", "linear scaling"])
+def test_configs_of_older_transformers_mean_the_same(
+    case: str, write_checkpoint: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Most published checkpoints keep the base and the scaling apart."""
+    folder = write_checkpoint(tmp_path / "model", **CASES[case])
+    rope = dict(json.loads((folder / "config.json").read_text())["rope_parameters"])
+    base = rope.pop("rope_theta")
+    scaling = rope if rope["rope_type"] != "default" else None
+    old = edited(folder, tmp_path / "old", {"rope_parameters": None, "rope_theta": base, "rope_scaling": scaling})
+    ids = torch.randint(3, 300, (1, 90), generator=torch.Generator().manual_seed(3))
+    expected = reference(folder, ids)
+    assert_close(Runner(old).logits(ids), expected)
+    plain = edited(folder, tmp_path / "plain", {"rope_parameters": {"rope_type": "default", "rope_theta": 123.0}})
+    assert np.abs(Runner(plain).logits(ids) - expected).max() > 1e-2 * np.abs(expected).max(), "the base was to matter"
+
+
+def test_shards_are_read_together(write_checkpoint: Callable[..., Path], tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path / "model", tie_word_embeddings=False)
+    sharded = tmp_path / "sharded"
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    model.save_pretrained(sharded, max_shard_size="100KB")
+    assert len(list(sharded.glob("model-*.safetensors"))) > 2
+    ids = torch.randint(3, 300, (1, 20), generator=torch.Generator().manual_seed(4))
+    assert_close(Runner(sharded).logits(ids), reference(folder, ids))
+
+
 def test_masked_tokens_are_not_looked_at(checkpoint: Path) -> None:
     ids = torch.randint(3, 300, (1, 20), generator=torch.Generator().manual_seed(2))
     mask = torch.ones_like(ids)
