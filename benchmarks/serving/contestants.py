@@ -51,12 +51,6 @@ class OwnEngine:
         counts = await asyncio.gather(*(self._ask(seed * 100 + i, answer_tokens) for i in range(requests)))
         return sum(counts) / (time.perf_counter() - began)
 
-    async def one_by_one(self, requests: int, answer_tokens: int, seed: int) -> float:
-        """Tokens per second of as many requests, each sent when the one before is answered."""
-        began = time.perf_counter()
-        counts = [await self._ask(seed * 100 + i, answer_tokens) for i in range(requests)]
-        return sum(counts) / (time.perf_counter() - began)
-
     async def stop(self) -> None:
         await self._engine.shutdown()
 

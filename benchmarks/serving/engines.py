@@ -4,7 +4,7 @@
 
 A random Qwen3 (what its tokens say changes nothing in the cost), prompts of 64 tokens, greedy answers. All contestants
 are loaded in one process and take turns, so that each meets the same machine; the first round warms up and is not
-counted. `one by one` sends 16 requests, each when the one before is answered.
+counted. 16 requests are sent at once; what batching gains is their rate over that of one request at a time.
 """
 
 from __future__ import annotations
@@ -28,12 +28,8 @@ from benchmarks.tables import Cell, add_write_option, markdown_table, median_and
 
 _MANY = 16
 _ANSWER_TOKENS = {"tiny": 64, "50m": 64, "400m": 32, "moe": 32}
-# Kinds of measurement: (how the requests come, how many).
-_Kind = tuple[str, int]
-_ONE: _Kind = ("together", 1)
-_BATCH: _Kind = ("together", _MANY)
-_QUEUE: _Kind = ("one by one", _MANY)
-Rates = dict[str, dict[_Kind, list[float]]]
+_WARM_UP_TOKENS = 4
+Rates = dict[str, dict[int, list[float]]]  # tokens/s by contestant and number of requests
 
 
 def line_up(checkpoint: Path) -> list[Contestant]:
@@ -49,28 +45,20 @@ def line_up(checkpoint: Path) -> list[Contestant]:
 
 
 async def measure(contestants: list[Contestant], rounds: int, answer_tokens: int) -> Rates:
-    """Tokens per second by contestant and kind of measurement."""
+    """Tokens per second of 1 and of 16 requests at a time."""
     rates: Rates = defaultdict(lambda: defaultdict(list))
     for contestant in contestants:
         await contestant.start()
     for number in range(rounds + 1):
-        for kind in (_ONE, _BATCH, _QUEUE):
+        for requests in (1, _MANY):
             for contestant in contestants:
-                rate = await _measured(contestant, kind, answer_tokens, number)
-                if number and rate is not None:
-                    rates[contestant.name][kind].append(rate)
+                tokens = answer_tokens if number else _WARM_UP_TOKENS
+                rate = await contestant.tokens_per_s(requests, tokens, seed=number)
+                if number:
+                    rates[contestant.name][requests].append(rate)
     for contestant in contestants:
         await contestant.stop()
     return rates
-
-
-async def _measured(contestant: Contestant, kind: _Kind, answer_tokens: int, seed: int) -> float | None:
-    how, requests = kind
-    if how == "together":
-        return await contestant.tokens_per_s(requests, answer_tokens, seed)
-    if isinstance(contestant, OwnEngine):
-        return await contestant.one_by_one(requests, answer_tokens, seed + 1000)
-    return None  # a second figure for its single request, which would say nothing new
 
 
 def speed_rows(rates: Rates) -> list[list[Cell]]:
@@ -79,11 +67,9 @@ def speed_rows(rates: Rates) -> list[list[Cell]]:
     rows: list[list[Cell]] = []
     for name, kinds in rates.items():
         row: list[Cell] = [name]
-        for kind in (_ONE, _BATCH):
-            row += [median_and_range(kinds[kind]), f"{_median(kinds[kind]) / _median(base[kind]):.2f}x"]
-        queue = kinds.get(_QUEUE)
-        row.append(f"{_median(kinds[_BATCH]) / _median(queue):.2f}x" if queue else None)
-        rows.append(row)
+        for requests, found in kinds.items():
+            row += [median_and_range(found), f"{_median(found) / _median(base[requests]):.2f}x"]
+        rows.append([*row, f"{_median(kinds[_MANY]) / _median(kinds[1]):.2f}x"])
     return rows
 
 
@@ -96,7 +82,7 @@ def memory_rows(rates: Rates, sizes: dict[str, int], read: float) -> list[list[C
     """
     full = next(iter(sizes.values()))
     return [
-        [name, f"{size / 1e6:.1f}", f"{size / full:.1%}", f"{size * _median(rates[name][_ONE]) / read:.0%}"]
+        [name, f"{size / 1e6:.1f}", f"{size / full:.1%}", f"{size * _median(rates[name][1]) / read:.0%}"]
         for name, size in sizes.items()
     ]
 
@@ -129,7 +115,7 @@ def main() -> None:
     read, copy = read_bandwidth(threads), copy_bandwidth(threads)
     rates = asyncio.run(measure(line_up(checkpoint), arguments.rounds, answer_tokens))
     read = max(read, read_bandwidth(threads))  # the machine may have been slower the first time
-    columns = ["tokens/s", "1 request", "ratio", f"{_MANY} requests", "ratio", f"{_MANY} together over one by one"]
+    columns = ["tokens/s", "1 request", "ratio", f"{_MANY} requests", "ratio", f"{_MANY} over 1"]
     speeds = markdown_table(columns, speed_rows(rates))
     memory = markdown_table(
         ["", "MB read for a token", "of float32", "of the read bandwidth, 1 request"], memory_rows(rates, sizes, read)
