@@ -42,7 +42,7 @@ class Finding:
 
 def examine() -> list[Finding]:
     """All findings, the machine first, then libraries, engines and programs."""
-    looks: list[Callable[[], list[Finding]]] = [_python, _machine, _gpu, _libraries, _engines, _programs]
+    looks: list[Callable[[], list[Finding]]] = [_python, _machine, _processor, _gpu, _libraries, _engines, _programs]
     return [finding for look in looks for finding in look()]
 
 
@@ -96,6 +96,25 @@ def _machine() -> list[Finding]:
         ),
         judge_amount("disk", free, _DISK_GIB, f"{free:.0f} GiB free here", "free some space, or set output elsewhere"),
     ]
+
+
+def judge_processor(flags: frozenset[str] | None) -> list[Finding]:
+    """What the CPU engine finds in the processor; nothing where the system does not tell."""
+    from actors.engines.processor import describe_features
+
+    if flags is None:
+        return []
+    present, lacking = describe_features(flags)
+    detail = ", ".join(present) or "none of the features that speed the CPU engine up"
+    if "bf16" not in present:
+        detail += "; without bf16 the CPU engine computes in float32 (weights: int8 reads a quarter of the bytes)"
+    return [Finding("CPU features", "ok", detail + (f" (not {', '.join(lacking)})" if lacking else ""))]
+
+
+def _processor() -> list[Finding]:
+    from actors.engines.processor import cpu_flags
+
+    return judge_processor(cpu_flags())
 
 
 def _gpu() -> list[Finding]:

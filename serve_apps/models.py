@@ -150,7 +150,7 @@ def _reason(model: ModelSettings) -> str:
     from actors.engines.model_folders import find_model
     from actors.engines.select import explain_choice
 
-    return explain_choice(find_model(model.path), model.engine)[1]
+    return explain_choice(find_model(model.path), model.engine, model.options)[1]
 
 
 def _scale(model: ModelSettings) -> dict[str, Any]:

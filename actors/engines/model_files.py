@@ -8,6 +8,8 @@ from typing import Any
 
 from danlu.errors import InputError
 
+WEIGHTS_INDEX = "model.safetensors.index.json"
+
 
 def read_config(folder: Path) -> dict[str, Any]:
     """A model folder's config.json.
@@ -18,6 +20,60 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not (folder / "config.json").is_file():
         raise InputError(f"{folder} is no model", rule="it has no config.json", fix="check the path")
     return read_json(folder / "config.json")
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files of a checkpoint.
+
+    Raises:
+        InputError: there are none, or one that the index names is missing.
+    """
+    files = sorted(folder.glob("model*.safetensors"))
+    index = folder / WEIGHTS_INDEX
+    # Shards without their index can't be loaded by anyone, and one of them may be missing.
+    named = {index.name} if any("-of-" in file.name for file in files) else set()
+    if index.is_file():
+        names = read_json(index).get("weight_map")
+        if not isinstance(names, dict):
+            raise InputError(f"{index} has no weight_map", rule="it must say which file holds which tensor")
+        named = {str(name) for name in names.values()}
+    missing = sorted(name for name in named if not (folder / name).is_file())
+    if missing or not files:
+        lacking = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
+        raise InputError(
+            f"{folder} is no complete checkpoint",
+            rule=f"it lacks {lacking or 'model.safetensors'}",
+            fix="copy the missing files, or download the model again",
+        )
+    return files
+
+
+def check_weight_files(folder: Path) -> None:
+    """Refuse a checkpoint with a missing or torn file of weights, by the heads of the files alone.
+
+    Raises:
+        InputError: names the file and what is wrong with it.
+    """
+    for file in weight_files(folder):
+        expected, found = _expected_bytes(file), file.stat().st_size
+        if found != expected:
+            raise InputError(
+                f"{file} can't be read",
+                rule=f"it has {found} bytes and its head tells of {expected}",
+                fix="copy or download the file again",
+            )
+
+
+def _expected_bytes(file: Path) -> int:
+    """The size that a safetensors file should have: its head (a length in 8 bytes, then JSON) and all tensors."""
+    try:
+        with file.open("rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            head: Any = json.loads(stream.read(length)) if 2 <= length <= file.stat().st_size else None
+        ends = [tensor["data_offsets"][1] for name, tensor in head.items() if name != "__metadata__"]
+        return 8 + length + max(ends, default=0)
+    except (OSError, ValueError, AttributeError, KeyError, TypeError, IndexError):
+        raise InputError(f"{file} can't be read", rule="it has no head of a safetensors file") from None
 
 
 def end_tokens(folder: Path, config: dict[str, Any]) -> set[int]:
@@ -33,18 +89,27 @@ def end_tokens(folder: Path, config: dict[str, Any]) -> set[int]:
 
 def context_length(config: dict[str, Any]) -> int:
     """Tokens that prompt and answer may have together; InputError when config.json does not say."""
-    return _count(config, "max_position_embeddings")
+    return positive_count(config, "max_position_embeddings")
 
 
 def vocabulary_size(config: dict[str, Any]) -> int:
     """Rows of the embedding; InputError when config.json does not say."""
-    return _count(config, "vocab_size")
+    return positive_count(config, "vocab_size")
 
 
-def _count(config: dict[str, Any], key: str) -> int:
+def positive_count(config: dict[str, Any], key: str, default: int | None = None) -> int:
+    """A size in config.json; `default` where it says nothing.
+
+    Raises:
+        InputError: it is missing, or no whole number above zero (JSON lets NaN and texts through).
+    """
     value = config.get(key)
-    if not isinstance(value, int) or value < 1:
-        raise InputError(f"config.json: {key} is {value!r}", rule="it must be a number of tokens")
+    if value is None:
+        value = default
+    if value is None:
+        raise InputError("config.json", rule=f"the key {key} is missing")
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise InputError(f"config.json: {key} is {value!r}", rule="it must be a whole number above zero")
     return value
 
 

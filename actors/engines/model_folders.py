@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from actors.engines.model_files import read_config
+from actors.engines.model_files import check_weight_files, read_config
 from actors.engines.openvino_architecture import read_architecture
 from actors.engines.openvino_folder import MODEL_FILE
 from danlu.errors import InputError, NotAvailableError
@@ -48,7 +48,8 @@ def find_model(path: str | Path, key: str = "path") -> ModelFolders:
         key: the config key that named the path, for messages.
 
     Raises:
-        InputError: there is none, or the run that makes it is not finished.
+        InputError: there is none, the run that makes it is not finished, its weights are incomplete, or its config.json
+            can't be.
         NotAvailableError: the path is a URI.
     """
     if "://" in str(path):
@@ -73,14 +74,17 @@ def find_model(path: str | Path, key: str = "path") -> ModelFolders:
     if checkpoint is None:
         return ModelFolders(checkpoint, converted)
     config = read_config(checkpoint)
-    return ModelFolders(checkpoint, converted, _unconvertible(config), config.get("model_type") == _OWN)
+    check_weight_files(checkpoint)
+    return ModelFolders(checkpoint, converted, _unconvertible(checkpoint, config), config.get("model_type") == _OWN)
 
 
-def _unconvertible(config: dict[str, Any]) -> str:
+def _unconvertible(checkpoint: Path, config: dict[str, Any]) -> str:
     try:
         read_architecture(config)
-    except (NotAvailableError, InputError) as error:
+    except NotAvailableError as error:
         return str(error).partition("\n")[0]
+    except InputError as error:  # no engine can load that
+        raise InputError(f"{checkpoint}/{error.what}", rule=error.rule, fix=error.fix) from None
     return ""
 
 

@@ -2,28 +2,63 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
+from actors.engines.model_files import positive_count
 from danlu.errors import InputError, NotAvailableError
 
-ARCHITECTURES = ("Qwen3ForCausalLM", "LlamaForCausalLM")
-# Kinds of rotary embedding whose frequencies do not depend on the length of the sequence.
-ROPE_TYPES = ("default", "linear", "llama3", "yarn")
+ARCHITECTURES = ("Qwen3ForCausalLM", "Qwen3MoeForCausalLM", "Qwen2ForCausalLM", "LlamaForCausalLM")
+# Kinds of rotary embedding whose frequencies are the same for every sequence. Those of `dynamic` change beyond
+# max_position_embeddings only, and no request gets that long.
+ROPE_TYPES = ("default", "linear", "dynamic", "llama3", "yarn")
+
+
+@dataclass(frozen=True)
+class Experts:
+    """A mixture's sizes: of `count` experts of width `inner`, each token uses `used`.
+
+    Attributes:
+        normalised: the weights of a token's experts are scaled to sum to one.
+    """
+
+    count: int
+    used: int
+    inner: int
+    normalised: bool
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """The sizes of a dense decoder with rotary embeddings, grouped-query attention and a gated MLP."""
+    """The sizes of a decoder with rotary embeddings, grouped-query attention and gated MLPs.
+
+    Attributes:
+        tied: the head shares the embedding's weights.
+        attention_bias: the projections of query, key and value have biases.
+        head_norms: query and key are normed head by head.
+        experts: of the layers that have a mixture in place of the MLP; None when no layer has.
+        dense_layers: layers that have an MLP although others have experts.
+    """
 
     layers: int
     hidden: int
+    inner: int
     heads: int
     kv_heads: int
     head_size: int
+    vocabulary: int
     rms_eps: float
     rope_type: str
-    tied: bool  # the head shares the embedding's weights
+    tied: bool
+    attention_bias: bool
+    head_norms: bool
+    experts: Experts | None
+    dense_layers: frozenset[int]
+
+    def has_experts(self, layer: int) -> bool:
+        """Whether that layer is a mixture."""
+        return self.experts is not None and layer not in self.dense_layers
 
 
 def read_architecture(config: dict[str, Any]) -> Architecture:
@@ -31,29 +66,65 @@ def read_architecture(config: dict[str, Any]) -> Architecture:
 
     Raises:
         NotAvailableError: names what the converter does not know.
-        InputError: a size is missing.
+        InputError: a size is missing or none that can be.
     """
     _check_supported(config)
-    try:
-        heads = int(config["num_attention_heads"])
-        return Architecture(
-            layers=int(config["num_hidden_layers"]),
-            hidden=int(config["hidden_size"]),
-            heads=heads,
-            kv_heads=int(config.get("num_key_value_heads") or heads),
-            head_size=int(config.get("head_dim") or config["hidden_size"] // heads),
-            rms_eps=float(config["rms_norm_eps"]),
-            rope_type=rope_type(config),
-            tied=bool(config.get("tie_word_embeddings", False)),
-        )
-    except KeyError as error:
-        raise InputError("config.json", rule=f"the key {error.args[0]} is missing") from None
+    name = config["architectures"][0]
+    heads = positive_count(config, "num_attention_heads")
+    kv_heads = positive_count(config, "num_key_value_heads", heads)
+    hidden = positive_count(config, "hidden_size")
+    layers = positive_count(config, "num_hidden_layers")
+    if heads % kv_heads:
+        rule = f"the {heads} heads of num_attention_heads can't be shared among them evenly"
+        raise InputError(f"config.json: num_key_value_heads is {kv_heads}", rule=rule)
+    head_size = positive_count(config, "head_dim", hidden // heads)
+    if head_size % 2:
+        raise InputError(f"config.json: head_dim is {head_size}", rule="rotary embeddings need an even one")
+    experts = _experts(config) if name == "Qwen3MoeForCausalLM" else None
+    return Architecture(
+        layers=layers,
+        hidden=hidden,
+        inner=positive_count(config, "intermediate_size"),
+        heads=heads,
+        kv_heads=kv_heads,
+        head_size=head_size,
+        vocabulary=positive_count(config, "vocab_size"),
+        rms_eps=_rms_eps(config),
+        rope_type=rope_type(config),
+        tied=bool(config.get("tie_word_embeddings", False)),
+        attention_bias=bool(config.get("attention_bias", name == "Qwen2ForCausalLM")),
+        head_norms=name.startswith("Qwen3"),
+        experts=experts,
+        dense_layers=_dense_layers(config, layers) if experts else frozenset(),
+    )
 
 
 def rope_type(config: dict[str, Any]) -> str:
     """The kind of rotary embedding, whichever generation of transformers wrote the config."""
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
     return str(rope.get("rope_type") or rope.get("type") or "default")
+
+
+def _experts(config: dict[str, Any]) -> Experts:
+    count_key = "num_experts" if "num_experts" in config else "num_local_experts"
+    count, used = positive_count(config, count_key), positive_count(config, "num_experts_per_tok")
+    if used > count:
+        raise InputError(f"config.json: num_experts_per_tok is {used}", rule=f"{count_key} is {count}")
+    inner = positive_count(config, "moe_intermediate_size")
+    return Experts(count, used, inner, bool(config.get("norm_topk_prob", False)))
+
+
+def _dense_layers(config: dict[str, Any], layers: int) -> frozenset[int]:
+    step = positive_count(config, "decoder_sparse_step", 1)
+    plain = set(config.get("mlp_only_layers") or [])
+    return frozenset(layer for layer in range(layers) if layer in plain or (layer + 1) % step)
+
+
+def _rms_eps(config: dict[str, Any]) -> float:
+    value = config.get("rms_norm_eps")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not (math.isfinite(value) and value >= 0):
+        raise InputError(f"config.json: rms_norm_eps is {value!r}", rule="it must be a small positive number")
+    return float(value)
 
 
 def _check_supported(config: dict[str, Any]) -> None:

@@ -1,8 +1,8 @@
 """Hugging Face checkpoints as OpenVINO models that openvino-genai can serve.
 
-Converts dense Qwen3 and Llama (tied or separate heads, biases, static rope scaling). Everything else is refused:
-`read_architecture` says which part is not known. A checkpoint with tensors that the network has no place for is
-refused as well, so a conversion is never silently partial.
+Converts dense Qwen2, Qwen3 and Llama (tied or separate heads, biases, rope scaling) and the mixtures of Qwen3.
+Everything else is refused: `read_architecture` says which part is not known. A checkpoint with tensors that the
+network has no place for is refused as well, so a conversion is never silently partial.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from openvino import Node, PartialShape, Type
 from openvino import opset15 as op
 
 from actors.engines import openvino_blocks as blocks
+from actors.engines import openvino_experts as experts
 from actors.engines.model_files import read_config
 from actors.engines.openvino_architecture import Architecture, read_architecture
-from actors.engines.openvino_weights import Weights
-from danlu.errors import NotAvailableError
+from actors.engines.openvino_weights import StoredAs, Weights
+from danlu.errors import InputError, NotAvailableError
 
 
-def convert_model(folder: Path, *, widen: bool = False) -> ov.Model:
+def convert_model(folder: Path, stored: StoredAs = "auto") -> ov.Model:
     """The checkpoint in `folder` as a stateful model: token ids in, logits (B, L, vocabulary) float32 out.
 
     Args:
-        widen: store half-precision weights as float32.
+        stored: how matrices are stored: `auto` as the checkpoint has them, else converted to that type.
 
     Raises:
         NotAvailableError: a part of the network is not known to the converter.
@@ -34,7 +35,7 @@ def convert_model(folder: Path, *, widen: bool = False) -> ov.Model:
     """
     config = read_config(folder)
     architecture = read_architecture(config)
-    weights = Weights(folder, widen=widen)
+    weights = Weights(folder, stored)
     frequencies, factor = rotary_frequencies(folder, config, architecture)
     model = _Builder(architecture, weights).build(frequencies, factor)
     if unused := [name for name in weights.unused() if not _redundant(name, architecture)]:
@@ -47,16 +48,31 @@ def convert_model(folder: Path, *, widen: bool = False) -> ov.Model:
 
 def rotary_frequencies(folder: Path, config: dict[str, Any], architecture: Architecture) -> tuple[np.ndarray, float]:
     """Radians per position, (E / 2,) float32, and the factor on cosines and sines."""
-    if architecture.rope_type != "default":
-        from transformers import AutoConfig
-        from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
-
-        scaled, factor = ROPE_INIT_FUNCTIONS[architecture.rope_type](AutoConfig.from_pretrained(folder), "cpu")
-        return scaled.numpy(), float(factor)
+    if architecture.rope_type not in ("default", "dynamic"):
+        return _scaled_frequencies(folder, architecture)
     rope = config.get("rope_parameters") or {}
     base = float(rope.get("rope_theta") or config.get("rope_theta") or 10_000.0)
     exponents = np.arange(0, architecture.head_size, 2, dtype=np.float32) / architecture.head_size
-    return (1.0 / base**exponents).astype(np.float32), 1.0
+    return _checked((1.0 / base**exponents).astype(np.float32)), 1.0
+
+
+def _scaled_frequencies(folder: Path, architecture: Architecture) -> tuple[np.ndarray, float]:
+    """Those of a kind with parameters of its own, as transformers computes them."""
+    from transformers import AutoConfig
+    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+
+    try:
+        scaled, factor = ROPE_INIT_FUNCTIONS[architecture.rope_type](AutoConfig.from_pretrained(folder), "cpu")
+    except Exception as error:  # whatever transformers stumbles over in the parameters
+        reason = f"transformers can't read its parameters ({type(error).__name__}: {error})"
+        raise InputError(f"config.json: rope_type is {architecture.rope_type!r}", rule=reason) from None
+    return _checked(scaled.float().numpy()), float(factor)
+
+
+def _checked(frequencies: np.ndarray) -> np.ndarray:
+    if not np.isfinite(frequencies).all():
+        raise InputError("config.json: rope_parameters", rule="they give frequencies that are no numbers")
+    return frequencies
 
 
 class _Builder:
@@ -73,16 +89,20 @@ class _Builder:
 
     def build(self, frequencies: np.ndarray, factor: float) -> ov.Model:
         """The whole network."""
-        embedding = self._weights.matrix("model.embed_tokens.weight")
+        vocabulary, hidden = self._sizes.vocabulary, self._sizes.hidden
+        embedding = self._weights.matrix("model.embed_tokens.weight", vocabulary, hidden)
         x = op.gather(embedding, op.convert(self._input_ids, "i32"), blocks.integer(0))
         rotary = blocks.rotary(self._position_ids, frequencies, factor)
         mask = blocks.causal_mask(self._input_ids, self._attention_mask)
         for layer in range(self._sizes.layers):
             prefix = f"model.layers.{layer}."
-            x = op.add(x, self._attention(self._norm(x, prefix + "input_layernorm"), layer, rotary, mask))
-            x = op.add(x, self._mlp(self._norm(x, prefix + "post_attention_layernorm"), prefix + "mlp."))
-        head = embedding if self._sizes.tied else self._weights.matrix("lm_head.weight")
-        logits = op.result(blocks.linear(self._norm(x, "model.norm"), head, None, "lm_head"))
+            attended = self._attention(self._norm(x, prefix + "input_layernorm", hidden), layer, rotary, mask)
+            x = op.add(x, attended)
+            inner = self._norm(x, prefix + "post_attention_layernorm", hidden)
+            feed_forward = self._mixture if self._sizes.has_experts(layer) else self._mlp
+            x = op.add(x, feed_forward(inner, prefix + "mlp."))
+        head = embedding if self._sizes.tied else self._weights.matrix("lm_head.weight", vocabulary, hidden)
+        logits = op.result(blocks.linear(self._norm(x, "model.norm", hidden), head, None, "lm_head"))
         logits.output(0).get_tensor().set_names({"logits"})
         inputs = [self._input_ids, self._attention_mask, self._position_ids, self._beam_idx]
         return ov.Model([logits], self._sinks, inputs, "decoder")
@@ -97,25 +117,42 @@ class _Builder:
         keys, key_sink = blocks.cache(key, self._beam_idx, state.format("key"))
         values, value_sink = blocks.cache(value, self._beam_idx, state.format("value"))
         self._sinks += [key_sink, value_sink]
-        return self._linear(blocks.attention(query, keys, values, mask), prefix + "o_proj")
+        mixed = blocks.attention(query, keys, values, mask)
+        return self._linear(mixed, prefix + "o_proj", self._sizes.hidden, self._sizes.heads * self._sizes.head_size)
 
     def _heads(self, x: Node, prefix: str, which: str, heads: int) -> Node:
-        """A projection split into heads, normed per head where the network does so (Qwen3): (B, heads, L, E)."""
-        split = blocks.split_heads(self._linear(x, f"{prefix}{which}_proj"), heads, self._sizes.head_size)
-        if f"{prefix}{which}_norm.weight" in self._weights:
-            split = self._norm(split, f"{prefix}{which}_norm")
+        """A projection split into heads, (B, heads, L, E); queries and keys normed per head where there are norms."""
+        name, size = f"{prefix}{which}_proj", self._sizes.head_size
+        projected = self._linear(x, name, heads * size, self._sizes.hidden, biased=self._sizes.attention_bias)
+        split = blocks.split_heads(projected, heads, size)
+        if self._sizes.head_norms and which != "v":
+            split = self._norm(split, f"{prefix}{which}_norm", size)
         return blocks.heads_first(split)
 
     def _mlp(self, x: Node, prefix: str) -> Node:
-        gate, up = self._linear(x, prefix + "gate_proj"), self._linear(x, prefix + "up_proj")
-        return self._linear(blocks.gated(gate, up), prefix + "down_proj")
+        hidden, inner = self._sizes.hidden, self._sizes.inner
+        gate, up = (self._linear(x, prefix + name, inner, hidden) for name in ("gate_proj", "up_proj"))
+        return self._linear(blocks.gated(gate, up), prefix + "down_proj", hidden, inner)
 
-    def _linear(self, x: Node, name: str) -> Node:
-        bias = self._weights.optional_vector(name + ".bias")
-        return blocks.linear(x, self._weights.matrix(name + ".weight"), bias, name)
+    def _mixture(self, x: Node, prefix: str) -> Node:
+        sizes, hidden = self._sizes.experts, self._sizes.hidden
+        assert sizes is not None
+        router = self._weights.matrix(prefix + "gate.weight", sizes.count, hidden)
+        shapes = {"gate": (sizes.inner, hidden), "up": (sizes.inner, hidden), "down": (hidden, sizes.inner)}
+        stacks = [
+            self._weights.matrices([f"{prefix}experts.{i}.{name}_proj.weight" for i in range(sizes.count)], *shape)
+            for name, shape in shapes.items()
+        ]
+        return experts.mixture(x, router, experts.Stacks(*stacks), sizes)
 
-    def _norm(self, x: Node, name: str) -> Node:
-        return blocks.rms_norm(x, self._weights.vector(name + ".weight"), self._sizes.rms_eps)
+    def _linear(self, x: Node, name: str, rows: int, columns: int, *, biased: bool = False) -> Node:
+        """x times a weight; with a bias where there has to be one, or the checkpoint has one."""
+        has_bias = biased or name + ".bias" in self._weights
+        bias = self._weights.vector(name + ".bias", rows) if has_bias else None
+        return blocks.linear(x, self._weights.matrix(name + ".weight", rows, columns), bias, name)
+
+    def _norm(self, x: Node, name: str, size: int) -> Node:
+        return blocks.rms_norm(x, self._weights.vector(name + ".weight", size), self._sizes.rms_eps)
 
 
 def _redundant(name: str, architecture: Architecture) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from actors.engines.model_files import context_length, end_tokens, read_config, vocabulary_size
+from actors.engines.model_files import context_length, end_tokens, positive_count, read_config, vocabulary_size
 from actors.engines.openvino_folder import openvino_folder
 from actors.engines.protocol import SamplingParams
 from actors.engines.settings import OpenVinoSettings
@@ -63,7 +63,7 @@ class OpenVinoModel:
         import openvino_genai
 
         self._status = openvino_genai.GenerationStatus
-        folder = openvino_folder(self._folder)
+        folder = openvino_folder(self._folder, self._settings.weights)
         scheduler = openvino_genai.SchedulerConfig()
         scheduler.num_kv_blocks = self._blocks
         scheduler.enable_prefix_caching = self._settings.prefix_cache
@@ -155,12 +155,13 @@ def kv_blocks(config: dict[str, Any], settings: OpenVinoSettings) -> int:
     Raises:
         ConfigError: the limit is below one block per layer.
     """
-    heads = int(config["num_attention_heads"])
-    head_size = int(config.get("head_dim") or config["hidden_size"] // heads)
+    heads = positive_count(config, "num_attention_heads")
+    head_size = positive_count(config, "head_dim", positive_count(config, "hidden_size") // heads)
     element_bytes = 4 if settings.precision == "fp32" else 1
     # Keys and values of every layer; 8-bit caches add a scale and a zero point (2 x float32) per head and token.
     head_bytes = head_size * element_bytes + (8 if element_bytes == 1 else 0)
-    token_bytes = 2 * int(config["num_hidden_layers"]) * int(config.get("num_key_value_heads") or heads) * head_bytes
+    kv_heads = positive_count(config, "num_key_value_heads", heads)
+    token_bytes = 2 * positive_count(config, "num_hidden_layers") * kv_heads * head_bytes
     wanted = settings.sequences * -(-context_length(config) // _BLOCK_TOKENS)
     allowed = int(settings.kv_cache_gib * 2**30 / (token_bytes * _BLOCK_TOKENS))
     if min(wanted, allowed) < 2:

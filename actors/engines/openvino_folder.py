@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -12,46 +13,77 @@ from pathlib import Path
 
 from actors.engines.model_files import read_config
 from actors.engines.openvino_architecture import read_architecture
+from actors.engines.settings import StoredWeights
+from actors.engines.signal_stack import kept_signal_stack
+from danlu.errors import ConfigError
+
+log = logging.getLogger("ray.serve")
 
 MODEL_FILE = "openvino_model.xml"
 # Counts up when the same checkpoint would be converted differently.
 _VERSION = 1
 
 
-def openvino_folder(path: Path) -> Path:
+def openvino_folder(path: Path, weights: StoredWeights = "auto") -> Path:
     """`path` itself when it is converted already, else its conversion in the cache (made now if need be).
 
     The cache is `$DANLU_CACHE`, else `~/.cache/danlu`; processes that want the same conversion wait for the first.
 
+    Args:
+        weights: how the weights are to be stored; `auto` takes them as they are.
+
     Raises:
         NotAvailableError: the network can't be converted.
         InputError: the folder is no model.
+        ConfigError: the folder is converted already, so its weights are what they are.
     """
     if (path / MODEL_FILE).is_file():
+        check_convertible(path, weights)
         return path
     read_architecture(read_config(path))  # refuses before gigabytes are hashed
-    folder = cache_folder() / "openvino" / content_hash(path)
+    name = content_hash(path) + ("" if weights == "auto" else f"-{weights}")
+    folder = cache_folder() / "openvino" / name
     if not folder.is_dir():
         with _locked(folder.with_suffix(".lock")):
             if not folder.is_dir():
+                log.info("converting %s for the CPU, weights=%s; kept in %s", path, weights, folder)
                 part = folder.with_suffix(".part")
                 shutil.rmtree(part, ignore_errors=True)
-                write_openvino_folder(path, part)
+                write_openvino_folder(path, part, weights)
                 part.rename(folder)
     return folder
 
 
-def write_openvino_folder(source: Path, destination: Path, *, widen: bool = False) -> None:
+def check_convertible(path: Path, weights: str) -> None:
+    """Refuse to choose how the weights of a converted folder are stored.
+
+    Raises:
+        ConfigError: `path` is converted already, and `weights` is not auto.
+    """
+    if weights != "auto" and (path / MODEL_FILE).is_file():
+        raise ConfigError(
+            f"weights is {weights!r}",
+            rule=f"{path} is converted already, and its weights are stored as they are",
+            fix="leave weights out, or give the checkpoint that it was made from",
+        )
+
+
+def write_openvino_folder(source: Path, destination: Path, weights: StoredWeights = "auto") -> None:
     """Convert the checkpoint in `source`; the result serves on its own (model, tokenizer, chat template).
 
     Args:
-        widen: store half-precision weights as float32.
+        weights: how they are stored; `auto` as the checkpoint has them.
     """
     import openvino as ov
 
     from actors.engines.openvino_convert import convert_model
+    from actors.engines.openvino_quantization import quantize
 
-    model = convert_model(source, widen=widen)
+    if weights == "int8" or weights == "int4":
+        with kept_signal_stack():  # NNCF loads the CPU plugin
+            model = quantize(convert_model(source, "fp32"), weights)
+    else:
+        model = convert_model(source, weights)
     destination.mkdir(parents=True, exist_ok=True)
     for name in ("config.json", "generation_config.json"):
         if (source / name).is_file():

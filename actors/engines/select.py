@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from actors.engines.model_folders import Hardware, ModelFolders, find_hardware, find_model
+from actors.engines.openvino_folder import check_convertible
 from actors.engines.protocol import Engine
 from actors.engines.settings import OpenVinoSettings, TensorRtSettings, TransformersSettings
 from danlu.config import Settings, validate
@@ -58,7 +59,7 @@ def choose_engine(
     order: tuple[EngineName, ...] = ("tensorrt_llm", "transformers", "openvino")
     if not hardware.gpus:
         order = ("openvino", "transformers")
-    reasons = [f"GPUs: {hardware.gpus}"]
+    reasons = ["no GPU for this process" if not hardware.gpus else f"GPUs for this process: {hardware.gpus}"]
     for name in order:
         obstacle = _obstacle(name, model, available, hardware)
         if not obstacle:
@@ -113,32 +114,73 @@ def create_engine(path: str | Path, engine: str = "auto", **options: Any) -> Eng
         ConfigError: an option that the engine does not have, or a value that it can't have.
     """
     model = find_model(path)
-    name, _ = explain_choice(model, engine)
+    name, _ = explain_choice(model, engine, options)
     check_options(name, {key: value for key, value in options.items() if key != "name"})
-    module_name, engine_class = _CLASSES[name]
+    module_name, engine_class = _engine_class(name, options)
     module = importlib.import_module(module_name)
-    folder = model.openvino or model.checkpoint if name == "openvino" else model.checkpoint
+    folder = _openvino_source(model, options) if name == "openvino" else model.checkpoint
     built: Engine = getattr(module, engine_class)(folder, **{"name": Path(path).name, **options})
     return built
 
 
-def explain_choice(model: ModelFolders, engine: str = "auto") -> tuple[EngineName, str]:
-    """`choose_engine` for this installation and this process's hardware."""
-    reasons: dict[str, str] = {name: "" if usable else reason for name, usable, reason in engine_availability()}
+def _openvino_source(model: ModelFolders, options: Mapping[str, Any]) -> Path:
+    """The converted folder, unless the weights are wanted in another form than it may have."""
+    if options.get("weights", "auto") != "auto" and model.checkpoint is not None and not model.unconvertible:
+        return model.checkpoint
+    folder = model.openvino or model.checkpoint
+    assert folder is not None
+    check_convertible(folder, options.get("weights", "auto"))
+    return folder
+
+
+def _engine_class(name: EngineName, options: Mapping[str, Any]) -> tuple[str, str]:
+    """Module and class; TensorRT-LLM runs as a child process where it is asked for, or where it does not import."""
+    if name == "tensorrt_llm" and (options.get("executable") or importlib.util.find_spec("tensorrt_llm") is None):
+        return "actors.engines.trtllm_serve", "TrtllmServeEngine"
+    return _CLASSES[name]
+
+
+def explain_choice(
+    model: ModelFolders, engine: str = "auto", options: Mapping[str, Any] | None = None
+) -> tuple[EngineName, str]:
+    """`choose_engine` for this installation and this process's hardware.
+
+    Args:
+        options: of the engine; `executable` makes tensorrt_llm usable where its package is not installed.
+    """
+    found = engine_availability((options or {}).get("executable"))
+    reasons: dict[str, str] = {name: "" if usable else reason for name, usable, reason in found}
     return choose_engine(engine, model, reasons, find_hardware())
 
 
-def engine_availability() -> list[tuple[EngineName, bool, str]]:
-    """(engine, whether its packages are installed, version or what is missing), without importing them."""
-    return [(name, *_installed(package)) for name, package in _PACKAGES.items()]
+def engine_availability(executable: str | None = None) -> list[tuple[EngineName, bool, str]]:
+    """(engine, whether it is installed, version or what is missing), without importing anything of it.
+
+    Args:
+        executable: trtllm-serve, if it is not on PATH.
+    """
+    found = [(name, *_installed(package)) for name, package in _PACKAGES.items()]
+    return [
+        _child_process(executable, reason) if name == "tensorrt_llm" and not usable else (name, usable, reason)
+        for name, usable, reason in found
+    ]
+
+
+def _child_process(executable: str | None, reason: str) -> tuple[EngineName, bool, str]:
+    """Whether tensorrt_llm can run by its own executable; `reason` says why not in this process."""
+    from actors.engines.trtllm_serve import EXECUTABLE, find_executable
+
+    if place := find_executable(executable):
+        return "tensorrt_llm", True, f"{place} (child process)"
+    missing = f"{executable} can't be run" if executable else f"{EXECUTABLE} is not on PATH"
+    return "tensorrt_llm", False, f"{reason}, and {missing}; pip install 'danlu[tensorrt]' on Linux with Python 3.12"
 
 
 def _installed(package: str) -> tuple[bool, str]:
     from importlib.metadata import PackageNotFoundError, version
 
     if importlib.util.find_spec(package) is None:
-        extra = ": pip install 'danlu[tensorrt]' on Linux with Python 3.12" if package == "tensorrt_llm" else ""
-        return False, f"the package {package} is not installed{extra}"
+        return False, f"the package {package} is not installed"
     try:
         return True, f"{package} {version(package)}"
     except PackageNotFoundError:

@@ -8,11 +8,19 @@ from pydantic import Field
 
 from danlu.config import Settings
 
+GROUP_SIZE = 64  # weights that share a scale in int4, unless told otherwise
+StoredWeights = Literal["auto", "fp32", "bf16", "int8", "int4"]
+
 
 class OpenVinoSettings(Settings):
     """The CPU engine's settings."""
 
     threads: int = Field(default=0, ge=0, description="CPU threads; 0 takes every core")
+    weights: StoredWeights = Field(
+        default="auto",
+        description="how weights are stored; auto takes the folder as it is, the others convert the checkpoint once "
+        "(int8 a quarter of float32, int4 a seventh, both with errors that only `danlu compress` measures)",
+    )
     precision: Literal["auto", "fp32"] = Field(
         default="auto",
         description="of activations and the KV cache; auto lets OpenVINO take bf16 and an INT8 cache where the "
@@ -52,3 +60,13 @@ class TensorRtSettings(Settings):
     kv_cache_share: float = Field(
         default=0.9, gt=0, le=1, description="share of the free GPU memory that the KV cache takes"
     )
+    executable: str | None = Field(
+        default=None,
+        min_length=1,
+        description="trtllm-serve of an environment of its own, run as a child process; without it, TensorRT-LLM runs "
+        "in this process where it imports, else trtllm-serve is looked for on PATH",
+    )
+    start_timeout_s: float = Field(
+        default=1800, gt=0, allow_inf_nan=False, description="child process: how long loading may take, seconds"
+    )
+    restarts: int = Field(default=3, ge=0, description="child process: failures in a row after which it is given up")

@@ -1,8 +1,9 @@
 """The GPU engine: TensorRT-LLM's LLM API in this process.
 
 Written against the documented signatures of the 1.2 line, and not run on hardware yet: the package can't be
-installed or imported without its CUDA image. A test binds every call to those signatures. Where the package does not
-import in danlu's own environment, there is no way round yet: a `trtllm-serve` child process is planned for that.
+installed or imported without its CUDA image. A test binds every call to those signatures, and
+`scripts/check_tensorrt_llm.py` compares them with an installed package. Where the package does not import in danlu's
+own environment, `trtllm_serve.py` runs its server as a child process.
 
 Does not guarantee: anything about later versions; calls use keywords only, so a renamed one fails at once.
 """
@@ -12,12 +13,12 @@ from __future__ import annotations
 import asyncio
 import importlib
 import importlib.util
-import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from actors.engines.admission import check_length, check_sampling
+from actors.engines.bundling import bundled
 from actors.engines.model_files import context_length, read_config, vocabulary_size
 from actors.engines.protocol import Delta, EngineStats, FinishReason, GenerationRequest, Message, SamplingParams
 from actors.engines.settings import TensorRtSettings
@@ -25,12 +26,11 @@ from actors.engines.tokenizer import ModelTokenizer
 from danlu.config import validate
 from danlu.errors import InputError, NotAvailableError, RunError
 
-_BUNDLE_S = 0.015
-_FINISH: dict[str, FinishReason] = {"stop": "stop", "length": "length", "cancelled": "abort", "timeout": "abort"}
+FINISH_REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length", "cancelled": "abort", "timeout": "abort"}
 _INSTALL = (
     "on Linux with a CUDA GPU and Python 3.12: pip install 'danlu[tensorrt]' "
-    "(NVIDIA's image for TensorRT-LLM has it), or serve with engine=transformers. "
-    "It runs in danlu's own process only: a trtllm-serve child process is not there yet"
+    "(NVIDIA's image for TensorRT-LLM has it); or name trtllm-serve of an environment of its own with "
+    "options: {executable: PATH}; or serve with engine=transformers"
 )
 
 
@@ -54,8 +54,7 @@ class TensorRtLlmEngine:
     """
 
     def __init__(self, path: str | Path, name: str = "", **settings: Any) -> None:
-        if reason := unavailable_reason():
-            raise NotAvailableError("engine tensorrt_llm", rule=reason, fix=_INSTALL)
+        self._check_installed()
         self._folder = Path(path)
         self.name = name or self._folder.name
         config = read_config(self._folder)
@@ -66,6 +65,10 @@ class TensorRtLlmEngine:
         self._open: dict[str, Any] = {}  # request id -> TensorRT-LLM's RequestOutput
         self._prompt_tokens = 0
         self._completion_tokens = 0
+
+    def _check_installed(self) -> None:
+        if reason := unavailable_reason():
+            raise NotAvailableError("engine tensorrt_llm", rule=reason, fix=_INSTALL)
 
     async def start(self) -> None:
         """Load the model onto the GPUs."""
@@ -90,7 +93,7 @@ class TensorRtLlmEngine:
         self._prompt_tokens += len(prompt_ids)
         finished = False
         try:
-            async for delta in _bundled(_deltas(output, len(prompt_ids))):
+            async for delta in bundled(_deltas(output, len(prompt_ids))):
                 finished = delta.finish_reason is not None
                 yield delta
                 if finished:
@@ -107,7 +110,7 @@ class TensorRtLlmEngine:
 
     def stats(self) -> EngineStats:
         """Counts of this adapter; TensorRT-LLM does its own queueing, so all open requests count as running."""
-        return EngineStats(len(self._open), 0, self._prompt_tokens, self._completion_tokens)
+        return EngineStats(self._running(), 0, self._prompt_tokens, self._completion_tokens)
 
     async def health(self) -> None:
         """Raise RunError when the engine can't serve."""
@@ -121,6 +124,9 @@ class TensorRtLlmEngine:
         llm, self._llm = self._llm, None
         if llm is not None:
             await asyncio.to_thread(llm.shutdown)
+
+    def _running(self) -> int:
+        return len(self._open)
 
     def _load(self) -> Any:
         try:
@@ -159,21 +165,10 @@ async def _deltas(output: Any, prompt_tokens: int) -> AsyncIterator[Delta]:
     """TensorRT-LLM's running output as deltas, one per step; the last one carries the finish reason."""
     async for step in output:
         completion = step.outputs[0]
-        reason = _FINISH.get(completion.finish_reason or "")
+        reason = FINISH_REASONS.get(completion.finish_reason or "")
         if step.finished or step.aborted():
             reason = reason or "abort"
         yield Delta(completion.text_diff, prompt_tokens, len(completion.token_ids), reason)
         if reason is not None:
             return
     yield Delta("", prompt_tokens, 0, "abort")
-
-
-async def _bundled(deltas: AsyncIterator[Delta]) -> AsyncIterator[Delta]:
-    """The first text at once, then at most one delta every 15 ms."""
-    text, sent_at = "", float("-inf")
-    async for delta in deltas:
-        text += delta.text
-        now = time.monotonic()
-        if delta.finish_reason is not None or (text and now - sent_at >= _BUNDLE_S):
-            yield Delta(text, delta.prompt_tokens, delta.completion_tokens, delta.finish_reason)
-            text, sent_at = "", now

@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks.environments import cache_folder
 
 # Counts up when the same name would give another model.
-_VERSION = 1
+_VERSION = 2
 _SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 _TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n"
@@ -93,10 +93,11 @@ def _write(sizes: Sizes, folder: Path) -> None:
     config: Any = transformers.Qwen3Config(**common)
     model_class: Any = transformers.Qwen3ForCausalLM
     if sizes.experts:
-        experts = {
+        experts: dict[str, Any] = {
             "num_experts": sizes.experts,
             "num_experts_per_tok": sizes.experts_per_token,
             "moe_intermediate_size": sizes.inner,
+            "norm_topk_prob": True,
         }
         config, model_class = transformers.Qwen3MoeConfig(**common, **experts), transformers.Qwen3MoeForCausalLM
     torch.manual_seed(0)

@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from actors.engines.settings import GROUP_SIZE
 from danlu.config import JobConfig
 
 Weights = Literal["int8", "int4", "fp16", "fp32"]
@@ -16,7 +17,6 @@ _LIMITS: dict[Weights, tuple[float, float]] = {
     "fp16": (0.005, 0.98),
     "fp32": (0.001, 0.99),
 }
-_GROUP_SIZE = 64
 
 
 class CompressConfig(JobConfig):
@@ -29,7 +29,7 @@ class CompressConfig(JobConfig):
         "embeddings are int8), fp16, or fp32",
     )
     group_size: int | None = Field(
-        None, ge=8, le=1024, description=f"int4: weights that share a scale; {_GROUP_SIZE} unless given"
+        None, ge=8, le=1024, description=f"int4: weights that share a scale; {GROUP_SIZE} unless given"
     )
     calibration_input: str | list[str] | None = Field(
         None, description="int4: texts (jsonl or parquet) by which scales are fitted; without it, by the weights alone"
@@ -65,6 +65,6 @@ class CompressConfig(JobConfig):
         derived = {
             "max_perplexity_rise": rise if self.max_perplexity_rise is None else self.max_perplexity_rise,
             "min_agreement": agreement if self.min_agreement is None else self.min_agreement,
-            "group_size": self.group_size or (_GROUP_SIZE if self.weights == "int4" else None),
+            "group_size": self.group_size or (GROUP_SIZE if self.weights == "int4" else None),
         }
         return self.model_copy(update=derived)

@@ -97,7 +97,7 @@ class _Compression:
 
         with self._progress.stage("convert"):
             shutil.rmtree(self._full, ignore_errors=True)
-            write_openvino_folder(self.checkpoint, self._full, widen=True)
+            write_openvino_folder(self.checkpoint, self._full, "fp32")
             conversion = compare_with_transformers(self.checkpoint, self._full, self._config.threads)
         return {**asdict(conversion), "bytes": weight_bytes(self._full)}
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from cluster.doctor import examine, judge_amount, judge_python, print_examination
+from cluster.doctor import examine, judge_amount, judge_processor, judge_python, print_examination
 
 
 def test_this_machine_can_run_danlu(capsys: pytest.CaptureFixture[str]) -> None:
@@ -26,3 +26,14 @@ def test_only_supported_pythons_pass(version: tuple[int, int], state: str) -> No
 def test_too_little_memory_names_both_amounts() -> None:
     finding = judge_amount("memory", 2, 6, "2.0 GiB free", "close programs")
     assert finding.state == "missing" and "2.0" in finding.detail and "6 GiB" in finding.detail
+
+
+def test_the_processor_features_that_matter_are_named() -> None:
+    (new,) = judge_processor(frozenset({"avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile"}))
+    assert new.detail == "AVX2, AVX-512, VNNI, bf16, AMX"
+    (old,) = judge_processor(frozenset({"avx2"}))
+    assert old.detail.startswith("AVX2; without bf16 the CPU engine computes in float32")
+    assert old.detail.endswith("(not AVX-512, VNNI, bf16, AMX)")
+    (arm,) = judge_processor(frozenset({"asimddp", "bf16"}))
+    assert arm.detail.startswith("VNNI, bf16")
+    assert judge_processor(None) == []

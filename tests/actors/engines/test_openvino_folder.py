@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import asyncio
 import shutil
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import openvino_genai
@@ -11,10 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from actors.engines.openvino_engine import OpenVinoEngine
 from actors.engines.openvino_folder import MODEL_FILE, content_hash, openvino_folder
+from actors.engines.protocol import GenerationRequest, SamplingParams
+from actors.engines.select import create_engine
 from actors.engines.signal_stack import kept_signal_stack
 from actors.engines.tokenizer import ModelTokenizer
-from danlu.errors import InputError, NotAvailableError
+from danlu.errors import ConfigError, InputError, NotAvailableError
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +59,72 @@ def test_processes_that_want_the_same_conversion_share_it(checkpoint: Path, tmp_
 
 def test_a_converted_folder_is_taken_as_it_is(converted: Path) -> None:
     assert openvino_folder(converted) == converted
+
+
+def bin_bytes(folder: Path) -> int:
+    return (folder / MODEL_FILE).with_suffix(".bin").stat().st_size
+
+
+@pytest.fixture(scope="module")
+def broad(write_checkpoint: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose matrices outweigh its norms, as a real one's do: 0.9 million weights."""
+    sizes = {"hidden_size": 256, "intermediate_size": 768, "head_dim": 64, "tie_word_embeddings": False}
+    return write_checkpoint(tmp_path_factory.mktemp("broad"), **sizes)
+
+
+@pytest.mark.parametrize(
+    ("weights", "least", "most"), [("bf16", 0.49, 0.51), ("int8", 0.25, 0.26), ("int4", 0.13, 0.17)]
+)
+def test_weights_are_stored_as_asked_and_the_engine_answers(
+    broad: Path, weights: str, least: float, most: float, ask: Callable[..., Any]
+) -> None:
+    """Embedding and head count as well: int8 is at most 26% of float32."""
+    small = openvino_folder(broad, weights)  # type: ignore[arg-type]
+    assert least <= bin_bytes(small) / bin_bytes(openvino_folder(broad, "fp32")) <= most
+    engine = OpenVinoEngine(broad, weights=weights, threads=1)
+    deltas = ask(engine, GenerationRequest("a", "云杉银行", SamplingParams(max_tokens=8, ignore_eos=True)))[0]
+    assert deltas[-1].completion_tokens == 8
+
+
+@pytest.mark.parametrize(("weights", "most"), [("int8", 0.28), ("int4", 0.19)])
+def test_experts_are_stored_as_asked(
+    write_checkpoint: Callable[..., Path], tmp_path: Path, weights: str, most: float, ask: Callable[..., Any]
+) -> None:
+    experts = {"num_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 96, "hidden_size": 192}
+    folder = write_checkpoint(tmp_path, "qwen3_moe", **experts)
+    assert bin_bytes(openvino_folder(folder, weights)) <= most * bin_bytes(openvino_folder(folder))  # type: ignore[arg-type]
+    request = GenerationRequest("a", "云杉银行", SamplingParams(max_tokens=8, ignore_eos=True, temperature=0.0))
+    small, full = (
+        ask(OpenVinoEngine(folder, weights=stored, precision="fp32", threads=1), request)[0][-1]
+        for stored in (weights, "auto")
+    )
+    assert small.completion_tokens == full.completion_tokens == 8
+
+
+def test_each_form_is_kept_beside_the_others(checkpoint: Path) -> None:
+    folders = [openvino_folder(checkpoint, weights) for weights in ("auto", "bf16", "int8", "bf16")]  # type: ignore[arg-type]
+    assert len(set(folders)) == 3
+    assert folders[1] == folders[3]
+
+
+def test_the_weights_of_a_converted_folder_are_what_they_are(converted: Path) -> None:
+    with pytest.raises(ConfigError, match=r"weights is 'int8': .* is converted already"):
+        openvino_folder(converted, "int8")
+    with pytest.raises(ConfigError, match="converted already"):
+        create_engine(converted, weights="int4")
+
+
+def test_weights_are_stored_anew_where_the_checkpoint_is_at_hand(checkpoint: Path, tmp_path: Path) -> None:
+    """The output of `danlu compress` has both forms."""
+    shutil.copytree(checkpoint, tmp_path / "model")
+    shutil.copytree(openvino_folder(checkpoint, "int4"), tmp_path / "openvino")
+    asyncio.run(start_and_stop(create_engine(tmp_path, weights="int8", threads=1)))
+    assert openvino_folder(tmp_path / "model", "int8") == openvino_folder(checkpoint, "int8")
+
+
+async def start_and_stop(engine: Any) -> None:
+    await engine.start()
+    await engine.shutdown()
 
 
 def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:

@@ -55,9 +55,9 @@ def test_auto_takes_what_fits(
 
 def test_the_reason_names_what_was_passed_over() -> None:
     _, why = choose_engine("auto", FOREIGN, ALL, CPU)
-    assert why == "GPUs: 0; not openvino: the network is unknown"
+    assert why == "no GPU for this process; not openvino: the network is unknown"
     _, why = choose_engine("auto", SPARSE, ALL, GPU)
-    assert why == "GPUs: 1; not tensorrt_llm: it does not know danlu's sparse network"
+    assert why == "GPUs for this process: 1; not tensorrt_llm: it does not know danlu's sparse network"
 
 
 def test_an_engine_asked_for_is_taken_or_refused_with_the_reason() -> None:
@@ -118,6 +118,37 @@ def test_why_a_checkpoint_can_not_be_converted_is_kept(checkpoint: Path, tmp_pat
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "architectures": ["SparseForCausalLM"]}))
     assert "SparseForCausalLM" in find_model(folder).unconvertible
+
+
+def test_a_config_that_can_not_be_is_one_error_that_names_the_folder(checkpoint: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(checkpoint, tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "hidden_size": float("nan")}))
+    with pytest.raises(InputError, match=r"model/config\.json: hidden_size is nan"):
+        create_engine(folder)
+
+
+def test_a_checkpoint_with_missing_weights_is_refused_whichever_engine_is_asked(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(checkpoint, tmp_path / "model")
+    shard = folder / "model-00001-of-00002.safetensors"
+    (folder / "model.safetensors").rename(shard)
+    for engine in ("auto", "openvino", "transformers"):
+        with pytest.raises(InputError, match=r"it lacks model\.safetensors\.index\.json"):
+            create_engine(folder, engine)
+    names = {"a": shard.name, "b": "model-00002-of-00002.safetensors"}
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": names}))
+    for engine in ("auto", "openvino", "transformers"):
+        with pytest.raises(InputError, match=r"it lacks model-00002-of-00002\.safetensors"):
+            create_engine(folder, engine)
+    shutil.copy(shard, folder / "model-00002-of-00002.safetensors")
+    shard.write_bytes(shard.read_bytes()[:-5])
+    with pytest.raises(InputError, match=r"00001-of-00002\.safetensors can't be read: it has \d+ bytes"):
+        create_engine(folder)
+    shard.write_bytes(b"\xff" * 100)
+    with pytest.raises(InputError, match="no head of a safetensors file"):
+        create_engine(folder)
 
 
 @pytest.mark.parametrize("engine", ["auto", "openvino", "transformers"])

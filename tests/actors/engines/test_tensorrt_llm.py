@@ -13,48 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from actors.engines import tensorrt_llm
 from actors.engines.protocol import Engine, GenerationRequest, SamplingParams
 from actors.engines.tensorrt_llm import TensorRtLlmEngine
+from actors.engines.tensorrt_signatures import COMPLETION_FIELDS, SIGNATURES, USED, compare, parameters
+from actors.engines.trtllm_serve import completion_body
 from danlu.errors import InputError, NotAvailableError, RunError
 
-# Parameters by callable, in order. LLM's further keywords are validated by a model that forbids unknown names.
-SIGNATURES: dict[str, list[str]] = {
-    "LLM": [
-        *("model", "tokenizer", "tokenizer_mode", "skip_tokenizer_init", "trust_remote_code", "tensor_parallel_size"),
-        *("dtype", "revision", "tokenizer_revision", "pipeline_parallel_size", "context_parallel_size"),
-        *("moe_tensor_parallel_size", "moe_expert_parallel_size", "enable_lora", "lora_config", "kv_cache_config"),
-        *("enable_chunked_prefill", "guided_decoding_backend", "batched_logits_processor", "speculative_config"),
-        *("max_batch_size", "max_input_len", "max_seq_len", "max_beam_width", "max_num_tokens", "load_format"),
-        "stream_interval",
-    ],
-    "LLM.generate_async": [
-        *("inputs", "sampling_params", "lora_request", "prompt_adapter_request", "streaming"),
-        *("kv_cache_retention_config", "disaggregated_params", "_postproc_params", "scheduling_params", "cache_salt"),
-    ],
-    "LLM.shutdown": [],
-    "RequestOutput.abort": [],
-    "RequestOutput.aborted": [],
-    "KvCacheConfig": [
-        *("enable_block_reuse", "max_tokens", "max_attention_window", "sink_token_length"),
-        *("free_gpu_memory_fraction", "host_cache_size", "onboard_blocks", "cross_kv_cache_fraction"),
-        *("secondary_offload_min_priority", "event_buffer_max_size", "attention_dp_events_gather_period_ms"),
-        *("enable_partial_reuse", "copy_on_partial_reuse", "use_uvm", "max_gpu_total_bytes", "dtype"),
-        *("mamba_ssm_cache_dtype", "tokens_per_block"),
-    ],
-    "SamplingParams": [
-        *("end_id", "pad_id", "max_tokens", "bad", "bad_token_ids", "stop", "stop_token_ids"),
-        *("include_stop_str_in_output", "embedding_bias", "logits_processor", "apply_batched_logits_processor", "n"),
-        *("best_of", "use_beam_search", "top_k", "top_p", "top_p_min", "top_p_reset_ids", "top_p_decay", "seed"),
-        *("temperature", "min_tokens", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty"),
-        *("length_penalty", "no_repeat_ngram_size", "logprobs", "prompt_logprobs", "return_context_logits"),
-        *("return_generation_logits", "exclude_input_from_output", "return_encoder_output", "ignore_eos"),
-        *("detokenize", "add_special_tokens", "truncate_prompt_tokens", "skip_special_tokens"),
-        *("spaces_between_special_tokens", "guided_decoding", "lookahead_config", "return_perf_metrics"),
-        "additional_model_outputs",
-    ],
-}
 Calls = list[tuple[str, dict[str, Any]]]
 
 
@@ -249,8 +216,39 @@ def test_the_table_refuses_what_is_not_documented(library: StandIn) -> None:
         library.call("SamplingParams", (), {"max_new_tokens": 3})
 
 
+def test_what_the_engine_passes_is_in_the_table(library: StandIn, checkpoint: Path, ask: Callable[..., Any]) -> None:
+    """USED, by which the check on a GPU image tells what is broken, is what calls pass."""
+    for sampling in ({"temperature": 0.5, "top_k": 3, "seed": 1, "stop": ("x",)}, {"temperature": 0.0}):
+        ask(TensorRtLlmEngine(checkpoint), request(**sampling))
+    for name, used in USED.items():
+        assert set().union(*(set(arguments) for called, arguments in library.calls if called == name)) == used
+        assert used <= set(SIGNATURES[name])
+    body = completion_body("m", SamplingParams(7, top_k=3, seed=1, stop=("x",)), [1])
+    assert set(body) == COMPLETION_FIELDS
+
+
+def test_differences_from_an_installed_package_are_told_by_weight() -> None:
+    installed = {name: set(names) for name, names in SIGNATURES.items()}
+    assert compare(installed) == ([], [])
+    installed["SamplingParams"] = installed["SamplingParams"] - {"top_k", "best_of"} | {"moods"}
+    del installed["LLM.shutdown"]
+    broken, news = compare(installed)
+    assert broken == ["there is no LLM.shutdown", "SamplingParams has no top_k, which danlu passes"]
+    assert news == ["SamplingParams has no best_of any more", "SamplingParams has moods now"]
+
+
+def test_parameters_are_those_of_functions_and_models() -> None:
+    class Model(BaseModel):
+        kept: int = 1
+
+    def function(self: Any, first: int, *, second: int = 2) -> None: ...
+
+    assert parameters(function) == {"first", "second"}
+    assert parameters(Model) == {"kept"}
+
+
 @pytest.mark.skipif(not tensorrt_llm.unavailable_reason(), reason="tensorrt_llm is installed")
 def test_without_the_package_it_says_what_to_install(checkpoint: Path) -> None:
     with pytest.raises(NotAvailableError, match=r"tensorrt_llm is not installed[\s\S]*danlu\[tensorrt\]") as refusal:
         TensorRtLlmEngine(checkpoint)
-    assert "a trtllm-serve child process is not there yet" in str(refusal.value)
+    assert "options: {executable: PATH}" in str(refusal.value)

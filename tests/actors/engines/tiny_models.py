@@ -55,7 +55,7 @@ def write_tokenizer(folder: Path) -> Any:
 
 
 def write_checkpoint(folder: Path, architecture: str = "qwen3", dtype: str = "float32", **sizes: Any) -> Path:
-    """A random checkpoint (`qwen3`, `llama` or `sparse`) in Hugging Face form; the same each time."""
+    """A random checkpoint (qwen3, qwen3_moe, qwen2, llama or sparse) in Hugging Face form; the same each time."""
     import torch
     import transformers
 
@@ -64,6 +64,8 @@ def write_checkpoint(folder: Path, architecture: str = "qwen3", dtype: str = "fl
     tokenizer = write_tokenizer(folder)
     kinds = {
         "qwen3": (transformers.Qwen3Config, transformers.Qwen3ForCausalLM),
+        "qwen3_moe": (transformers.Qwen3MoeConfig, transformers.Qwen3MoeForCausalLM),
+        "qwen2": (transformers.Qwen2Config, transformers.Qwen2ForCausalLM),
         "llama": (transformers.LlamaConfig, transformers.LlamaForCausalLM),
         "sparse": (DanluSparseConfig, DanluSparseForCausalLM),
     }

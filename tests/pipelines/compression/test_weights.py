@@ -17,7 +17,7 @@ IDS = list(range(5, 60))
 @pytest.fixture(scope="module")
 def full(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("full")
-    write_openvino_folder(checkpoint, folder, widen=True)
+    write_openvino_folder(checkpoint, folder, "fp32")
     return folder
 
 

@@ -1,0 +1,80 @@
+"""Holds what danlu calls of TensorRT-LLM against the package that is installed: python scripts/check_tensorrt_llm.py
+
+For a machine with the package (NVIDIA's image for TensorRT-LLM), where danlu's tests can't tell. Ends with 1 when a
+call would fail; what has merely changed is printed as news. `--serve` names trtllm-serve, if it is not on PATH.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import re
+import subprocess
+import sys
+from collections.abc import Iterable
+
+from actors.engines.tensorrt_signatures import COMPLETION_FIELDS, SERVE_OPTIONS, compare, parameters
+from actors.engines.trtllm_serve import EXECUTABLE, find_executable
+
+
+def installed_signatures() -> dict[str, Iterable[str]]:
+    """What the installed package takes, by the names of SIGNATURES."""
+    library = importlib.import_module("tensorrt_llm")
+    api = importlib.import_module("tensorrt_llm.llmapi")
+    output = importlib.import_module("tensorrt_llm.executor.result").GenerationResult
+    request_output = getattr(api, "RequestOutput", output)
+    arguments = importlib.import_module("tensorrt_llm.llmapi.llm_args").TorchLlmArgs
+    return {
+        "LLM": parameters(library.LLM) | parameters(arguments),
+        "LLM.generate_async": parameters(library.LLM.generate_async),
+        "LLM.shutdown": parameters(library.LLM.shutdown),
+        "RequestOutput.abort": parameters(request_output.abort),
+        "RequestOutput.aborted": parameters(request_output.aborted),
+        "KvCacheConfig": parameters(api.KvCacheConfig),
+        "SamplingParams": parameters(library.SamplingParams),
+    }
+
+
+def missing_fields() -> list[str]:
+    """Fields of danlu's requests that the installed server would refuse."""
+    request = importlib.import_module("tensorrt_llm.serve.openai_protocol").CompletionRequest
+    return [f"/v1/completions has no {name}" for name in sorted(COMPLETION_FIELDS - parameters(request))]
+
+
+def missing_options(executable: str) -> list[str]:
+    """Options that danlu passes to trtllm-serve and its help does not name."""
+    said = subprocess.run([executable, "serve", "--help"], capture_output=True, text=True, timeout=300)
+    known = set(re.findall(r"--[a-z_]+", said.stdout + said.stderr))
+    return [f"{executable} has no {name}" for name in sorted(SERVE_OPTIONS - known)]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--serve", metavar="PATH", help="trtllm-serve, if it is not on PATH")
+    executable = find_executable(parser.parse_args().serve)
+    broken: list[str] = []
+    news: list[str] = []
+    looked = 0
+    try:
+        installed = installed_signatures()
+    except ImportError as error:
+        print(f"the package tensorrt_llm does not import: {error}")
+    else:
+        looked += 1
+        broken, news = compare(installed)
+        broken += missing_fields()
+    if executable:
+        looked += 1
+        broken += missing_options(executable)
+    else:
+        print(f"{EXECUTABLE} is not on PATH")
+    for line in news:
+        print(f"news: {line}")
+    for line in broken:
+        print(f"WRONG: {line}")
+    print(f"{len(broken)} wrong, {len(news)} news" if looked else "nothing to look at")
+    return 1 if broken or not looked else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
