@@ -113,11 +113,13 @@ def main() -> None:
         print(rows[-1], flush=True)
     columns = ["savings", "layers", "parameters (10^6)", "ratio", "peak MB at start", "peak MB in training", "MB held"]
     command = f"python -m benchmarks training.memory --workers {arguments.workers} --layers {arguments.layers}"
+    if arguments.only:
+        command += " --only " + " ".join(f"'{name}'" for name in arguments.only)
     note = (
         f"{arguments.workers} processes, fp32, {_SEQUENCES} sequences of {_BATCH['length']} tokens each; budget "
         f"{budget / 1e6:.1f} MB per process. {describe_measurement(command)}"
     )
-    publish("training.memory", f"{markdown_table(columns, rows)}\n\n{note}", arguments.write)
+    publish(f"training.memory.{arguments.workers}", f"{markdown_table(columns, rows)}\n\n{note}", arguments.write)
 
 
 if __name__ == "__main__":
