@@ -68,6 +68,7 @@ class OpenVinoModel:
         scheduler = openvino_genai.SchedulerConfig()
         scheduler.num_kv_blocks = self._blocks
         scheduler.enable_prefix_caching = self._settings.prefix_cache
+        scheduler.max_num_batched_tokens = self._settings.step_tokens
         # Pinned threads would put all replicas of one machine onto the same cores.
         properties: dict[str, Any] = {"ENABLE_CPU_PINNING": False, "INFERENCE_NUM_THREADS": self._settings.threads}
         if self._settings.precision == "fp32":

@@ -155,6 +155,21 @@ def test_guessing_ahead_changes_no_answer_and_takes_fewer_steps(
     assert steps[4] < steps[0]
 
 
+def test_a_step_computes_as_many_tokens_as_it_may(checkpoint: Path) -> None:
+    steps = {}
+    for step_tokens in (32, 256):
+        config, settings = read_config(checkpoint), OpenVinoSettings(threads=1, step_tokens=step_tokens)
+        model = OpenVinoModel(checkpoint, config, settings)
+        model.load()
+        model.add(1, list(range(10, 210)), SamplingParams(max_tokens=3, seed=1, ignore_eos=True))
+        steps[step_tokens] = 0
+        while model.running():
+            model.step()
+            steps[step_tokens] += 1
+        model.close()
+    assert steps == {32: 7 + 2, 256: 1 + 2}
+
+
 def test_a_request_that_guesses_ahead_can_be_aborted(checkpoint: Path) -> None:
     async def session() -> None:
         engine = OpenVinoEngine(checkpoint, threads=1, prompt_lookup=4)
