@@ -55,6 +55,10 @@ class ModelSettings(Settings):
     def _gpu_engine(self) -> Self:
         if self.engine == "tensorrt_llm" and self.gpus == 0:
             raise ValueError("gpus is 0: engine tensorrt_llm needs at least one GPU for each replica")
+        shares = [self.options.get(key, 1) for key in ("tensor_parallel", "pipeline_parallel")]
+        if self.engine == "tensorrt_llm" and all(isinstance(n, int) for n in shares) and math.prod(shares) > self.gpus:
+            rule = f"options.tensor_parallel x options.pipeline_parallel is {math.prod(shares)}"
+            raise ValueError(f"gpus is {self.gpus:g}: {rule}, and each replica needs as many GPUs")
         return self
 
 

@@ -18,6 +18,7 @@ from danlu.config import validate
 from danlu.errors import ConfigError
 
 _BLOCK_TOKENS = 32  # tokens per block of the CPU plugin's paged KV cache
+_LOOKUP_TOKENS = 3  # that must stand elsewhere already before what follows there is guessed
 
 
 class OpenVinoEngine(StepEngine):
@@ -67,10 +68,13 @@ class OpenVinoModel:
         scheduler = openvino_genai.SchedulerConfig()
         scheduler.num_kv_blocks = self._blocks
         scheduler.enable_prefix_caching = self._settings.prefix_cache
+        scheduler.max_num_batched_tokens = self._settings.step_tokens
         # Pinned threads would put all replicas of one machine onto the same cores.
         properties: dict[str, Any] = {"ENABLE_CPU_PINNING": False, "INFERENCE_NUM_THREADS": self._settings.threads}
         if self._settings.precision == "fp32":
             properties |= {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
+        if self._settings.prompt_lookup:
+            properties["prompt_lookup"] = True
         with kept_signal_stack():
             self._pipeline = openvino_genai.ContinuousBatchingPipeline(str(folder), scheduler, "CPU", properties)
 
@@ -121,6 +125,8 @@ class OpenVinoModel:
             prompt_ids, sampling = self._waiting.pop(request_id)
             ids = openvino.Tensor(np.asarray([prompt_ids], dtype=np.int64))
             config = generation_config(sampling, self._end_tokens)
+            if self._settings.prompt_lookup:
+                config.num_assistant_tokens, config.max_ngram_size = self._settings.prompt_lookup, _LOOKUP_TOKENS
             try:
                 self._handles[request_id] = self._pipeline.add_request(request_id, ids, config)
             except RuntimeError as error:
