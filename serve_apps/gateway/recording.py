@@ -23,6 +23,8 @@ from serve_apps.tracing import Tracing
 
 CLIENT_GONE = 499  # no status is sent then; nginx's number for it, in metrics and audit log only
 TIMEOUT_HEADER = "x-request-timeout"
+# After the deadline, for the error event to leave. A client that does not read would hold its request open for ever.
+_LAST_WORDS_S = 5.0
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 
 
@@ -68,7 +70,13 @@ class Record:
                 record.status = message["status"]
                 for name, value in state.get("limit_headers", {}).items():
                     MutableHeaders(raw=message["headers"]).setdefault(name, value)
-            await send(message)
+            left_s = record.left_s()
+            try:
+                async with asyncio.timeout(None if left_s is None else left_s + _LAST_WORDS_S):
+                    await send(message)
+            except TimeoutError:
+                record.error = "deadline"
+                raise ConnectionAbortedError("the client does not read its answer") from None
 
         try:
             try:
