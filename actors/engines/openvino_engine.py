@@ -106,6 +106,10 @@ class OpenVinoModel:
         """Sequences in the batch."""
         return len(self._handles)
 
+    def kv_cache_use(self) -> float | None:
+        """The share of the KV cache's blocks that the last step held."""
+        return self._pipeline.get_metrics().cache_usage / 100 if self._handles else 0.0
+
     def close(self) -> None:
         """Free the model and its cache."""
         self._waiting.clear()

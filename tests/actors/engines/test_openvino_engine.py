@@ -80,6 +80,25 @@ def test_more_requests_than_sequences_wait(checkpoint: Path) -> None:
     asyncio.run(session())
 
 
+def test_the_share_of_the_kv_cache_that_is_taken(checkpoint: Path) -> None:
+    async def session() -> tuple[float | None, float | None]:
+        engine = OpenVinoEngine(checkpoint, threads=1, sequences=2, prefix_cache=False)
+        await engine.start()
+        asked = asyncio.create_task(collect(engine, request("a")))
+        while engine.stats().completion_tokens < 3:
+            await asyncio.sleep(0.001)
+        during = engine.stats().kv_cache_use
+        await asked
+        while engine.stats().running:
+            await asyncio.sleep(0.001)
+        after = engine.stats().kv_cache_use
+        await engine.shutdown()
+        return during, after
+
+    during, after = asyncio.run(session())
+    assert during is not None and 0 < during < 1 and after == 0
+
+
 def test_aborts_and_shutdown_leave_no_sequence_in_the_library(checkpoint: Path, capfd: Any) -> None:
     """openvino-genai writes to stderr about every block that is not given back."""
 
