@@ -108,7 +108,7 @@ def test_broken_checkpoint_ends_the_start(ray_local: None, run: Path, tmp_path: 
     shutil.copytree(run / "model", tmp_path / "broken")
     weights = tmp_path / "broken" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:5000])
-    with pytest.raises(InputError, match=r"the model in .*broken does not load: .*incomplete"):
+    with pytest.raises(InputError, match=r"broken.* can't be read: it has 5000 bytes"):
         start_apps(config_for_folder(str(tmp_path / "broken"), ["engine=transformers", f"port={port}"]))
     assert_closed(port)
 
