@@ -112,6 +112,7 @@ class _Generation(_Body):
         default=None, description="up to four strings that end the answer and are left out of it"
     )
     ignore_eos: bool = Field(default=False, description="go on after the end-of-sequence token, for measurements")
+    user: Text | None = Field(default=None, description="who asks; one user stays with one version of a model")
     stream: bool | None = Field(default=None, description="answer as server-sent events")
     stream_options: StreamOptions | None = Field(default=None, description="only with stream")
 
