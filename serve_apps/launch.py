@@ -319,7 +319,7 @@ def _app_spec(name: AppName, config: ServeConfig) -> AppSpec:
     """An app's spec, its settings checked by the app's own config module."""
     block = getattr(config, name)
     if config.auth.keys_file is not None:
-        block = {**block, "keys_file": config.auth.keys_file}
+        block = {**block, "keys_file": config.auth.keys_file, "key_limits": config.auth.limits.model_dump()}
     module = importlib.import_module(f"serve_apps.{name}.config")
     try:
         settings = validate(module.Settings, block)
