@@ -47,7 +47,8 @@ class OpenVinoSettings(Settings):
         ge=0,
         le=32,
         description="tokens that are guessed ahead wherever the last ones stand in prompt or answer already, and "
-        "checked in one step; answers stay the same, and those that repeat their prompt come sooner; 0 guesses none",
+        "checked in one step; answers stay the same; those that repeat their prompt come sooner, all others later; "
+        "0 guesses none",
     )
 
 
