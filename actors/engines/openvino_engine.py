@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from actors.engines.admission import PENALTIES
 from actors.engines.model_files import context_length, end_tokens, positive_count, read_config, vocabulary_size
 from actors.engines.openvino_folder import openvino_folder
+from actors.engines.openvino_grammar import GrammarCompiler
 from actors.engines.protocol import SamplingParams
 from actors.engines.settings import OpenVinoSettings
 from actors.engines.signal_stack import kept_signal_stack
 from actors.engines.step_engine import StepEngine
-from actors.engines.step_model import NewTokens
+from actors.engines.step_model import NewTokens, Score
 from actors.engines.tokenizer import ModelTokenizer
 from danlu.config import validate
 from danlu.errors import ConfigError
@@ -34,12 +37,19 @@ class OpenVinoEngine(StepEngine):
         ConfigError: a setting is wrong, or the KV cache would not hold one sequence.
     """
 
+    # top_logprobs is missing: openvino-genai gives the log probability of the token that was drawn, and no other.
+    offered = frozenset({"grammar", "logprobs", "min_p"}) | PENALTIES
+
     def __init__(self, path: str | Path, name: str = "", **settings: Any) -> None:
         folder = Path(path)
         config = read_config(folder)
         model = OpenVinoModel(folder, config, validate(OpenVinoSettings, settings))
         tokenizer = ModelTokenizer(folder, vocabulary_size(config))
         super().__init__(name or Path(path).name, model, tokenizer, model.context_length)
+        self._grammars = model
+
+    async def _prepare(self, grammar: str) -> None:
+        await asyncio.to_thread(self._grammars.prepare_grammar, grammar)
 
 
 class OpenVinoModel:
@@ -51,6 +61,9 @@ class OpenVinoModel:
         self._blocks = kv_blocks(config, settings)
         self.context_length = min(context_length(config), self._blocks * _BLOCK_TOKENS)
         self._end_tokens = end_tokens(folder, config)
+        self._vocabulary = vocabulary_size(config)
+        self._grammars: GrammarCompiler | None = None
+        self._with_logprobs: set[int] = set()
         self._pipeline: Any = None
         self._status: Any = None  # openvino_genai.GenerationStatus, once that is imported
         self._handles: dict[int, Any] = {}
@@ -72,7 +85,16 @@ class OpenVinoModel:
         if self._settings.precision == "fp32":
             properties |= {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
         with kept_signal_stack():
-            self._pipeline = openvino_genai.ContinuousBatchingPipeline(str(folder), scheduler, "CPU", properties)
+            tokenizer = openvino_genai.Tokenizer(str(folder))
+            self._pipeline = openvino_genai.ContinuousBatchingPipeline(
+                str(folder), tokenizer, scheduler, "CPU", **properties
+            )
+        self._grammars = GrammarCompiler(tokenizer, self._vocabulary)
+
+    def prepare_grammar(self, grammar: str) -> None:
+        """Compile a grammar, from any thread. Raises InputError when it is none."""
+        if self._grammars is not None:
+            self._grammars.prepare(grammar)
 
     def add(self, request_id: int, prompt_ids: Sequence[int], sampling: SamplingParams) -> None:
         """Take a request in, or let it wait while the batch is full."""
@@ -83,6 +105,7 @@ class OpenVinoModel:
         """Free the sequence."""
         self._waiting.pop(request_id, None)
         handle = self._handles.pop(request_id, None)
+        self._with_logprobs.discard(request_id)
         if handle is None:
             return
         handle.cancel()
@@ -121,6 +144,8 @@ class OpenVinoModel:
             prompt_ids, sampling = self._waiting.pop(request_id)
             ids = openvino.Tensor(np.asarray([prompt_ids], dtype=np.int64))
             config = generation_config(sampling, self._end_tokens)
+            if sampling.logprobs is not None:
+                self._with_logprobs.add(request_id)
             try:
                 self._handles[request_id] = self._pipeline.add_request(request_id, ids, config)
             except RuntimeError as error:
@@ -130,17 +155,28 @@ class OpenVinoModel:
         # Runs for every token, and each call into the library costs microseconds: no more of them than needed.
         handle = self._handles[request_id]
         status = handle.get_status()
+        scored = request_id in self._with_logprobs
         if status == self._status.RUNNING:
-            return NewTokens(request_id, _read_once(handle).generated_ids) if handle.can_read() else None
+            if not handle.can_read():
+                return None
+            output = _read_once(handle)
+            return NewTokens(request_id, output.generated_ids, scores=_scores(output) if scored else ())
         del self._handles[request_id]
+        self._with_logprobs.discard(request_id)
         ids, reason = [], ""
+        scores: list[Score] = []
         while handle.can_read():
             output = _read_once(handle)
             ids += output.generated_ids
             reason = output.finish_reason.name
+            scores += _scores(output) if scored else []
         if status == self._status.IGNORED:
             return NewTokens(request_id, ids, error="the KV cache has no room for it (raise kv_cache_gib)")
-        return NewTokens(request_id, ids, "length" if reason == "LENGTH" else "stop")
+        return NewTokens(request_id, ids, "length" if reason == "LENGTH" else "stop", scores=scores)
+
+
+def _scores(output: Any) -> list[Score]:
+    return [Score(logprob) for logprob in output.generated_log_probs]
 
 
 def _read_once(handle: Any) -> Any:
@@ -174,17 +210,25 @@ def kv_blocks(config: dict[str, Any], settings: OpenVinoSettings) -> int:
 
 def generation_config(sampling: SamplingParams, end: set[int]) -> Any:
     """Sampling parameters in openvino-genai's terms."""
-    from openvino_genai import GenerationConfig
+    from openvino_genai import GenerationConfig, StructuredOutputConfig
 
     config = GenerationConfig()
     config.max_new_tokens = sampling.max_tokens
     config.ignore_eos = sampling.ignore_eos
     config.stop_token_ids = end
+    config.repetition_penalty = sampling.repetition_penalty
+    config.presence_penalty = sampling.presence_penalty
+    config.frequency_penalty = sampling.frequency_penalty
+    if sampling.logprobs is not None:
+        config.logprobs = 1
+    if sampling.grammar:
+        config.structured_output_config = StructuredOutputConfig(grammar=sampling.grammar)
     config.do_sample = sampling.temperature > 0
     if config.do_sample:
         config.temperature = sampling.temperature
         config.top_p = sampling.top_p
         config.rng_seed = sampling.seed
+        config.min_p = sampling.min_p
         if sampling.top_k:
             config.top_k = sampling.top_k
     return config
