@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from uuid import uuid4
 
-from actors.engines.protocol import Completion, Delta, GenerationRequest, Message, SamplingParams
+from actors.engines.protocol import Completion, Delta, GenerationRequest, Message, SamplingParams, Tool
 from serve_apps.served_model import ServedModel
 
 
@@ -26,13 +26,17 @@ class LanguageModel(ServedModel):
     def __init__(self, name: str) -> None:
         super().__init__(name, app_name(name))
 
-    async def chat(self, messages: Sequence[Message], sampling: SamplingParams) -> Completion:
+    async def chat(
+        self, messages: Sequence[Message], sampling: SamplingParams, tools: Sequence[Tool] = ()
+    ) -> Completion:
         """The assistant's next turn."""
-        return await self._call("complete_chat", _new_id(), list(messages), sampling)
+        return await self._call("complete_chat", _new_id(), list(messages), sampling, list(tools))
 
-    def stream_chat(self, messages: Sequence[Message], sampling: SamplingParams) -> AsyncGenerator[Delta, None]:
+    def stream_chat(
+        self, messages: Sequence[Message], sampling: SamplingParams, tools: Sequence[Tool] = ()
+    ) -> AsyncGenerator[Delta, None]:
         """The assistant's next turn, piece by piece. Closing the generator stops the generation."""
-        return self._stream("stream_chat", _new_id(), list(messages), sampling)
+        return self._stream("stream_chat", _new_id(), list(messages), sampling, list(tools))
 
     async def complete(self, prompt: str, sampling: SamplingParams) -> Completion:
         """What follows `prompt`, which is given to the model as it is."""

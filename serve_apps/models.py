@@ -11,7 +11,7 @@ from ray import serve
 from ray.serve import metrics
 from ray.serve.config import AutoscalingConfig, BackpressureConfig
 
-from actors.engines.protocol import Completion, Delta, Engine, GenerationRequest, Message, SamplingParams
+from actors.engines.protocol import Completion, Delta, Engine, GenerationRequest, Message, SamplingParams, Tool
 from danlu.config import validate
 from danlu.errors import DanluError
 from danlu.metrics import ENGINE_RUNNING, ENGINE_WAITING, Metric
@@ -51,22 +51,23 @@ class EngineReplica:
 
     async def complete(self, request: GenerationRequest) -> Completion | DanluError:
         """The whole answer."""
-        pieces: list[str] = []
+        pieces: list[Delta] = []
         async for part in self.stream(request):
             if isinstance(part, DanluError):
                 return part
-            pieces.append(part.text)
+            pieces.append(part)
             if part.finish_reason is not None:
-                text = "".join(pieces)
-                return Completion(text, part.prompt_tokens, part.completion_tokens, part.finish_reason)
+                text = "".join(piece.text for piece in pieces)
+                logprobs = tuple(logprob for piece in pieces for logprob in piece.logprobs)
+                return Completion(text, part.prompt_tokens, part.completion_tokens, part.finish_reason, logprobs)
         raise AssertionError(f"engine {self._engine.name} ended request {request.id} without a finish_reason")
 
     async def stream_chat(
-        self, request_id: str, messages: Sequence[Message], sampling: SamplingParams
+        self, request_id: str, messages: Sequence[Message], sampling: SamplingParams, tools: Sequence[Tool] = ()
     ) -> AsyncIterator[Delta | DanluError]:
         """`render_chat` and `stream` in one call across processes."""
         try:
-            request = GenerationRequest(request_id, self._engine.render_chat(messages), sampling)
+            request = GenerationRequest(request_id, self._prompt(messages, tools), sampling)
         except DanluError as error:
             yield error
             return
@@ -74,11 +75,11 @@ class EngineReplica:
             yield part
 
     async def complete_chat(
-        self, request_id: str, messages: Sequence[Message], sampling: SamplingParams
+        self, request_id: str, messages: Sequence[Message], sampling: SamplingParams, tools: Sequence[Tool] = ()
     ) -> Completion | DanluError:
         """`render_chat` and `complete` in one call across processes."""
         try:
-            prompt = self._engine.render_chat(messages)
+            prompt = self._prompt(messages, tools)
         except DanluError as error:
             return error
         return await self.complete(GenerationRequest(request_id, prompt, sampling))
@@ -89,6 +90,9 @@ class EngineReplica:
             return self._engine.render_chat(messages)
         except DanluError as error:
             return error
+
+    def _prompt(self, messages: Sequence[Message], tools: Sequence[Tool]) -> str:
+        return self._engine.render_chat(messages, tools) if tools else self._engine.render_chat(messages)
 
     async def describe(self) -> str:
         """Which engine runs the model, and why, in words."""

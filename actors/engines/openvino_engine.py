@@ -20,6 +20,7 @@ from actors.engines.tokenizer import ModelTokenizer
 from danlu.config import validate
 from danlu.errors import ConfigError
 
+_MOST_MIN_P = 1 - 1e-6  # openvino-genai takes no 1, which keeps the likeliest token alone as this does
 _BLOCK_TOKENS = 32  # tokens per block of the CPU plugin's paged KV cache
 
 
@@ -228,7 +229,7 @@ def generation_config(sampling: SamplingParams, end: set[int]) -> Any:
         config.temperature = sampling.temperature
         config.top_p = sampling.top_p
         config.rng_seed = sampling.seed
-        config.min_p = sampling.min_p
+        config.min_p = min(sampling.min_p, _MOST_MIN_P)
         if sampling.top_k:
             config.top_k = sampling.top_k
     return config

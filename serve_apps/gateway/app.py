@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -17,6 +18,7 @@ from serve_apps.gateway import errors
 from serve_apps.gateway.keys import KeyFile
 from serve_apps.gateway.metrics import GatewayMetrics
 from serve_apps.gateway.middleware import LimitBody, Measure, RequireKey
+from serve_apps.gateway.openapi import document
 from serve_apps.gateway.routes import Served, embedding_router, router
 from serve_apps.language_model import LanguageModel
 
@@ -47,6 +49,7 @@ def create_app(config: GatewayConfig) -> FastAPI:
     if config.embeddings:
         app.include_router(embedding_router)
     errors.install(app)
+    app.openapi = partial(document, app)  # type: ignore[method-assign]
     app.add_middleware(LimitBody, max_bytes=config.gateway.max_body_bytes)
     if config.keys_file is not None:
         app.add_middleware(RequireKey, keys=KeyFile(config.keys_file))

@@ -61,6 +61,16 @@ def model_not_found(name: str, known: Sequence[str]) -> ApiError:
     )
 
 
+def misshapen() -> ApiError:
+    """The model ended its answer, and it is not what was asked for. Worth another try."""
+    return ApiError(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "the model has ended an answer that does not have the form asked for (response_format or tool_choice)",
+        kind=SERVER,
+        code="invalid_output",
+    )
+
+
 def from_exception(error: Exception) -> ApiError:
     """What a failed call to a language model means to the client."""
     if isinstance(error, ApiError):
@@ -138,4 +148,4 @@ def _vagueness(problem: Mapping[str, Any], first: Mapping[str, Any]) -> tuple[bo
 
 def _is_type_name(part: int | str) -> bool:
     """Whether a part of a pydantic location names a member of a union instead of a field."""
-    return isinstance(part, str) and ("str" in part.split("-") or "[" in part or "(" in part)
+    return isinstance(part, str) and ("str" in part.split("-") or "[" in part or "(" in part or part[:1].isupper())
