@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +49,17 @@ class OpenVinoEngine(StepEngine):
         tokenizer = ModelTokenizer(folder, vocabulary_size(config))
         super().__init__(name or Path(path).name, model, tokenizer, model.context_length)
         self._grammars = model
+        # A thread of its own: large grammars in a row must not keep the loop's other helpers (tokenizing) waiting.
+        self._compiling = ThreadPoolExecutor(max_workers=1, thread_name_prefix="grammar")
+
+    async def shutdown(self) -> None:
+        """End all requests as aborted and free the model."""
+        self._compiling.shutdown(wait=False, cancel_futures=True)
+        await super().shutdown()
 
     async def _prepare(self, grammar: str) -> None:
-        await asyncio.to_thread(self._grammars.prepare_grammar, grammar)
+        self._check_up()
+        await asyncio.get_running_loop().run_in_executor(self._compiling, self._grammars.prepare_grammar, grammar)
 
 
 class OpenVinoModel:

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable
 
+from danlu.errors import InputError
 from serve_apps.gateway.grammar.regex import Chars, Choice, Ranges, Regex, Repeat, Sequence_
 from serve_apps.gateway.grammar.schema import (
     MAX_DIGITS,
@@ -28,6 +29,7 @@ from serve_apps.gateway.grammar.schema import (
     Values,
 )
 
+MAX_GRAMMAR = 250_000  # characters
 # Code points whose UTF-8 differs in its last bytes only as far as any does (surrogates are left out).
 _ALIKE = (
     *((0, 0x7F), (0x80, 0x7FF), (0x800, 0xFFF), (0x1000, 0xCFFF), (0xD000, 0xD7FF), (0xE000, 0xFFFF)),
@@ -61,7 +63,11 @@ def schema_grammar(schema: Schema, before: str = "", after: str = "") -> str:
 
 
 def union_grammar(options: Iterable[tuple[str, Schema, str]]) -> str:
-    """The grammar of (text before, JSON of a schema, text after), one of several."""
+    """The grammar of (text before, JSON of a schema, text after), one of several.
+
+    Raises:
+        InputError: it would be too large.
+    """
     writer = _Writer()
     roots = []
     for number, (before, schema, after) in enumerate(options):
@@ -69,7 +75,14 @@ def union_grammar(options: Iterable[tuple[str, Schema, str]]) -> str:
         parts = [_literal(before), writer.expression(schema.root), _literal(after)]
         roots.append(" ".join(part for part in parts if part != '""'))
     writer.rules["root"] = " | ".join(roots)
-    return writer.text()
+    text = writer.text()
+    if len(text) > MAX_GRAMMAR:
+        raise InputError(
+            f"the grammar of the schemas has {len(text)} characters",
+            rule=f"at most {MAX_GRAMMAR} are allowed",
+            fix="ask for less, or offer fewer tools",
+        )
+    return text
 
 
 class _Writer:

@@ -71,13 +71,13 @@ class Pattern:
 
     def fits(self, text: str) -> bool:
         """Whether the pattern is found in `text`; an anchored end has to lie at the text's own."""
-        starts = {0} if self.from_start else set(range(len(text) + 1))
-        ends = _ends(self.regex, text, starts)
-        return len(text) in ends if self.to_end else bool(ends)
+        starts = 1 if self.from_start else (1 << len(text) + 1) - 1
+        ends = _ends(self.regex, _Places(text), starts)
+        return bool(ends >> len(text)) if self.to_end else ends > 0
 
     def fits_whole(self, text: str) -> bool:
         """Whether all of `text` is what the pattern describes."""
-        return len(text) in _ends(self.regex, text, {0})
+        return bool(_ends(self.regex, _Places(text), 1) >> len(text))
 
 
 def parse_pattern(text: str) -> Pattern:
@@ -129,23 +129,54 @@ def complement(ranges: Ranges) -> Ranges:
     return (*found, (at, _LAST)) if at <= _LAST else tuple(found)
 
 
-def _ends(regex: Regex, text: str, starts: set[int]) -> set[int]:
-    """Where a match that begins at one of `starts` can end."""
+class _Places:
+    """Where in a text which characters stand; bit i of a set of places is place i."""
+
+    def __init__(self, text: str) -> None:
+        self._of: dict[int, int] = {}
+        found: dict[str, list[int]] = {}
+        for place, character in enumerate(text):
+            found.setdefault(character, []).append(place)
+        for character, places in found.items():
+            bits = bytearray(len(text) // 8 + 1)
+            for place in places:
+                bits[place >> 3] |= 1 << (place & 7)
+            self._of[ord(character)] = int.from_bytes(bits, "little")
+        self._known: dict[Ranges, int] = {}
+
+    def of(self, ranges: Ranges) -> int:
+        """The places of all characters in some ranges."""
+        if ranges not in self._known:
+            places = 0
+            for code, bits in self._of.items():
+                if _holds(ranges, code):
+                    places |= bits
+            self._known[ranges] = places
+        return self._known[ranges]
+
+
+def _ends(regex: Regex, text: _Places, starts: int) -> int:
+    """Where a match that begins at one of the places `starts` can end."""
+    if not starts:
+        return 0
     match regex:
         case Chars(ranges):
-            return {at + 1 for at in starts if at < len(text) and _holds(ranges, ord(text[at]))}
+            return (starts & text.of(ranges)) << 1
         case Sequence_(parts):
             for part in parts:
                 starts = _ends(part, text, starts)
             return starts
         case Choice(options):
-            return set().union(*(_ends(option, text, starts) for option in options))
+            found = 0
+            for option in options:
+                found |= _ends(option, text, starts)
+            return found
         case Repeat(part, least, most):
             for _ in range(least):
                 starts = _ends(part, text, starts)
-            found, fresh, count = set(starts), starts, least
+            found, fresh, count = starts, starts, least
             while fresh and (most is None or count < most):
-                fresh = _ends(part, text, fresh) - found
+                fresh = _ends(part, text, fresh) & ~found
                 found |= fresh
                 count += 1
             return found

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from danlu.errors import InputError
 from serve_apps.gateway.forms import call_form
 from serve_apps.gateway.grammar.schema import parse_schema
 from serve_apps.gateway.tool_calls import CallReader, Piece, ToolCall
@@ -79,6 +80,16 @@ def test_arguments_of_a_strict_tool_are_checked() -> None:
     bad = good.replace("1", '"one"')
     assert joined(read(good, strict=True)) == ("", [("add", {"a": 1})])
     assert joined(read(bad, strict=True)) == (bad, [])
+
+
+def test_many_large_tools_make_no_grammar() -> None:
+    properties = {f"property_{i}": {"type": "string"} for i in range(200)}
+    tools = [
+        {"type": "function", "function": {"name": f"f{i}", "parameters": {"type": "object", "properties": properties}}}
+        for i in range(20)
+    ]
+    with pytest.raises(InputError, match="at most 250000"):
+        call_form(tools)
 
 
 def test_the_form_of_a_forced_call() -> None:

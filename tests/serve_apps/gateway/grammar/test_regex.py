@@ -38,6 +38,7 @@ def test_no_pattern_takes_more_than_polynomial_time() -> None:
     """Python's own matching of it would outlast the universe."""
     assert not parse_pattern("^(a+)+$").fits("a" * 400 + "b")
     assert not parse_pattern("^(a|aa)*(a|aa)*(a|aa)*c$").fits("a" * 400)
+    assert not parse_pattern("(.*a?){100}b").fits_whole("ab" * 4000 + "a")
 
 
 @pytest.mark.parametrize(

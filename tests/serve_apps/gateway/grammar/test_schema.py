@@ -210,3 +210,11 @@ def test_broken_json_does_not_fit() -> None:
     schema = parse_schema({})
     for text in ("", "{", "nothing", "[" * 100_000, '{"a": 1'):
         assert not text_fits(text, schema)
+
+
+def test_options_that_refer_to_each_other_are_gone_through_once() -> None:
+    """Without that, two to the power of the value's depth."""
+    branch = {"type": "array", "items": {"$ref": "#/$defs/a"}, "maxItems": 1}
+    schema = parse_schema({"$defs": {"a": {"oneOf": [branch, branch, {"type": "null"}]}}, "$ref": "#/$defs/a"})
+    assert text_fits("null", schema)
+    assert not text_fits("[" * 60 + "1" + "]" * 60, schema)
