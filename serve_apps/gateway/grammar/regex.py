@@ -13,8 +13,8 @@ from typing import NoReturn
 from danlu.errors import InputError
 
 MAX_PATTERN = 1000  # characters
-MAX_REPEAT = 1000  # of one quantifier
-MAX_EXPANDED = 2000  # characters when every bounded repetition is written out
+MAX_REPEAT = 200  # of one quantifier
+MAX_EXPANDED = 400  # characters when every bounded repetition is written out: each takes tens of ms to compile
 _MAX_DEPTH = 30
 _LAST = 0x10FFFF
 _SURROGATES = (0xD800, 0xDFFF)

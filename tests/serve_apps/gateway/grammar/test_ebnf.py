@@ -115,9 +115,10 @@ def test_every_text_of_a_pattern_fits(draw: Draw, pattern: str) -> None:
     assert all(parsed.fits_whole(text) for text in ended)
 
 
-def test_strings_hold_characters_only(draw: Draw) -> None:
+@pytest.mark.parametrize("limits", [{}, {"maxLength": 30}, {"pattern": "^[^a]*$"}])
+def test_strings_hold_characters_only(draw: Draw, limits: dict[str, Any]) -> None:
     """Sets that xgrammar compiles for itself let bytes through that are no UTF-8."""
-    texts = draw(schema_grammar(parse_schema({"type": "string", "maxLength": 30})), count=150, temperature=9.0)
+    texts = draw(schema_grammar(parse_schema({"type": "string", **limits})), count=150, temperature=9.0)
     assert not any("\ufffd" in text for text, reason in texts if reason == "stop")
 
 

@@ -38,7 +38,7 @@ def test_no_pattern_takes_more_than_polynomial_time() -> None:
     """Python's own matching of it would outlast the universe."""
     assert not parse_pattern("^(a+)+$").fits("a" * 400 + "b")
     assert not parse_pattern("^(a|aa)*(a|aa)*(a|aa)*c$").fits("a" * 400)
-    assert not parse_pattern("(.*a?){100}b").fits_whole("ab" * 4000 + "a")
+    assert not parse_pattern("(.*a?){50}b").fits_whole("ab" * 4000 + "a")
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_no_pattern_takes_more_than_polynomial_time() -> None:
         ("*a", "nothing before"),
         ("a**", "after a quantifier"),
         ("a{3,1}", "wrong way round"),
-        ("a{1001}", "above 1000"),
+        ("a{201}", "above 200"),
         ("a{x}", "written"),
         ("[z-a]", "wrong way round"),
         ("(?=a)b", "look-around"),
@@ -63,7 +63,7 @@ def test_no_pattern_takes_more_than_polynomial_time() -> None:
         ("a^b", "two ends"),
         ("^a|b$", "one side"),
         ("[^\\s\\S]", "holds no character"),
-        ("(a{100}){100}", "written out"),
+        ("(a{30}){30}", "written out"),
         ("a" * 1001, "1001 characters"),
         ("(" * 40 + ")" * 40, "inside each other"),
         ("\\x4", "hexadecimal"),
