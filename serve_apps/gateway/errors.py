@@ -17,6 +17,8 @@ from serve_apps.served_model import ModelBusyError, ModelUnavailableError
 
 INVALID = "invalid_request_error"
 SERVER = "server_error"
+# Fields of several shapes, told apart by a tag that pydantic puts behind the field's name.
+_TAGGED = ("response_format",)
 RATE_LIMIT = "rate_limit_error"
 
 log = logging.getLogger("ray.serve")
@@ -97,7 +99,12 @@ def from_validation(problems: Sequence[Mapping[str, Any]]) -> ApiError:
     problem = min(problems, key=lambda p: _vagueness(p, problems[0]))
     if problem["type"] == "json_invalid":
         return ApiError(HTTPStatus.BAD_REQUEST, f"the body is not valid JSON: {problem['ctx']['error']}")
-    location = [str(part) for part in problem["loc"][1:] if not _is_type_name(part)]
+    whole = problem["loc"]
+    location = [
+        str(part)
+        for part, before in zip(whole[1:], whole, strict=False)
+        if not _is_type_name(part) and before not in _TAGGED
+    ]
     param = problem.get("ctx", {}).get("param") or ".".join(location) or None
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "missing":

@@ -193,7 +193,7 @@ def test_fields(http: httpx.Client, fields: dict[str, object], text: str, reason
         ),
         ({"tools": [STRICT_WITH_UNKNOWN]}, "tools", "keyword 'multipleOf'"),
         ({"functions": [ADD["function"]]}, "functions", "not available"),
-        ({"response_format": {"type": "json_schema"}}, "response_format.json_schema.json_schema", "missing"),
+        ({"response_format": {"type": "json_schema"}}, "response_format.json_schema", "missing"),
         ({"response_format": {"type": "xml"}}, "response_format", "'json_schema'"),
         ({"response_format": {"type": "regex", "pattern": "(a"}}, "response_format", "not closed"),
         ({"response_format": {"type": "regex", "pattern": "(?=a)"}}, "response_format", "look-around"),
