@@ -17,7 +17,7 @@ from typing import Any
 
 from danlu.errors import InputError
 
-_KNOWN = 256  # grammars that are remembered as good
+_KNOWN = 256  # grammars that are remembered
 _HIDDEN = 16
 _PLACE = re.compile(r"^\[[^]]*\] \S+:\d+: ")  # time and source line that the library writes before its message
 
@@ -36,7 +36,7 @@ class GrammarCompiler:
         self._vocabulary = vocabulary
         self._prompt = prompt
         self._pipeline: Any = None
-        self._known: OrderedDict[str, None] = OrderedDict()
+        self._known: OrderedDict[str, str] = OrderedDict()  # grammar -> why it is none; empty for good ones
         self._lock = threading.Lock()
 
     def prepare(self, grammar: str) -> None:
@@ -46,21 +46,22 @@ class GrammarCompiler:
             InputError: it is no grammar.
         """
         with self._lock:
-            if grammar in self._known:
-                self._known.move_to_end(grammar)
-                return
-            self._compile(grammar)
-            self._known[grammar] = None
+            if grammar not in self._known:
+                self._known[grammar] = self._compile(grammar)
+            self._known.move_to_end(grammar)
             if len(self._known) > _KNOWN:
                 self._known.popitem(last=False)
+            if reason := self._known[grammar]:
+                raise InputError("the grammar can't be compiled", rule=reason)
 
-    def _compile(self, grammar: str) -> None:
+    def _compile(self, grammar: str) -> str:
+        """Why the grammar is none; empty when it is one."""
         import numpy as np
         import openvino
         from openvino_genai import GenerationConfig, StructuredOutputConfig
 
         if self._pipeline is None:
-            self._pipeline = _tiny_pipeline(self._tokenizer, self._vocabulary)
+            self._pipeline = tiny_pipeline(self._tokenizer, self._vocabulary)
         config = GenerationConfig()
         config.max_new_tokens = 1
         config.structured_output_config = StructuredOutputConfig(grammar=grammar)
@@ -72,11 +73,11 @@ class GrammarCompiler:
             handle.read()
         except RuntimeError as error:
             self._pipeline = None  # it can't be used again
-            reason = _PLACE.sub("", str(error).strip().splitlines()[-1])
-            raise InputError("the grammar can't be compiled", rule=reason) from None
+            return _PLACE.sub("", str(error).strip().splitlines()[-1])
+        return ""
 
 
-def _tiny_pipeline(tokenizer: Any, vocabulary: int) -> Any:
+def tiny_pipeline(tokenizer: Any, vocabulary: int) -> Any:
     """A pipeline over one layer of zeros with the vocabulary of the model."""
     import numpy as np
     import openvino as ov
