@@ -318,11 +318,30 @@ def doctor() -> None:
 @cli.command()
 @click.argument("name")
 @click.option("--file", "file", default="keys.txt", show_default=True, help="The keys file that auth.keys_file names.")
-def key(name: str, file: str) -> None:
-    """Make an API key: shown once, its hash added to the file."""
-    from cluster.keys import add_key
+@click.option("--requests-per-minute", type=click.IntRange(1, 10**15 - 1), help="Requests it may make in a minute.")
+@click.option("--tokens-per-minute", type=click.IntRange(1, 10**15 - 1), help="Tokens it may take in a minute.")
+@click.option("--budget", type=click.IntRange(0, 10**15 - 1), help="Tokens it may take in all.")
+def key(
+    name: str, file: str, requests_per_minute: int | None, tokens_per_minute: int | None, budget: int | None
+) -> None:
+    """Make an API key: shown once, its hash added to the file, its limits behind it.
 
-    click.echo(add_key(name, Path(file)))
+    Limits change with the line in the file, also while the gateway runs.
+    """
+    from cluster.keys import add_key
+    from serve_apps.gateway.limits import Limits
+
+    click.echo(add_key(name, Path(file), Limits(requests_per_minute, tokens_per_minute, budget)))
+
+
+@cli.command()
+@click.option("--file", "file", default="keys.txt", show_default=True, help="The keys file that auth.keys_file names.")
+@click.option("--usage-file", "usage_file", help="What auth.usage_file names [default: the keys file's, and .usage].")
+def keys(file: str, usage_file: str | None) -> None:
+    """List the API keys of a file: their limits, and what each has taken."""
+    from cluster.keys import print_keys
+
+    print_keys(Path(file), None if usage_file is None else Path(usage_file))
 
 
 @cli.command()

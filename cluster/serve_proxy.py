@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import resource
 import shutil
 import socket
 import tempfile
@@ -13,6 +14,18 @@ from pathlib import Path
 
 # Serve batches its own messages and keeps to one event loop a process. Its synchronous handles don't work then.
 _QUICK = {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"}
+# Lines of HAProxy's own config for which Serve has no variables; this one's value is written into `defaults` as it is.
+# A request's head may take 30 s. With splice(), HAProxy often does not notice that a client has left while it waits for
+# the answer (seen in half of the cases), and the engine would go on for nobody.
+_DEFAULTS = (
+    "leastconn",
+    "timeout http-request 30s",
+    "no option splice-request",
+    "no option splice-response",
+)
+_BALANCE_AND_MORE = {"RAY_SERVE_HAPROXY_BALANCE_ALGORITHM": "\n    ".join(_DEFAULTS)}
+# Connections that HAProxy holds; idle ones cost it a few kilobytes each, and at its limit nobody gets in.
+_MOST_CONNECTIONS = 20_000
 _DRAIN_S = 2  # HAProxy hears of a replica's end within a second; Serve's default of 30 s is for balancers outside
 
 
@@ -29,7 +42,9 @@ def haproxy_environment(folder: Path, metrics_port: int, stats_port: int, fallba
     """
     return {
         **_QUICK,
+        **_BALANCE_AND_MORE,
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        "RAY_SERVE_HAPROXY_MAXCONN": str(_most_connections()),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
@@ -40,6 +55,13 @@ def haproxy_environment(folder: Path, metrics_port: int, stats_port: int, fallba
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(fallback_port),
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": str(_DRAIN_S),
     }
+
+
+def _most_connections() -> int:
+    """As many as the limit of open files allows: HAProxy wants two and a half for each, and some for itself."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = 10**6 if hard == resource.RLIM_INFINITY else hard
+    return max(100, min(_MOST_CONNECTIONS, (files - 500) * 2 // 5))
 
 
 def has_haproxy() -> bool:

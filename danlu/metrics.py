@@ -17,6 +17,9 @@ TARGETS_PATTERN = "/tmp/ray/prom_metrics_service_discovery*.json"
 # Seconds. Time to first token on a CPU is tens of milliseconds, a long answer takes a minute.
 LATENCY_BUCKETS_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0]
 
+# Seconds between two tokens: a few milliseconds on a GPU, tens on a CPU.
+TOKEN_BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0]
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -45,8 +48,33 @@ GATEWAY_TIME_TO_FIRST_TOKEN = Metric(
 GATEWAY_REQUEST_SECONDS = Metric(
     "danlu_gateway_request_seconds", "histogram", ("model", "route"), "seconds from request to last byte"
 )
+GATEWAY_INTER_TOKEN = Metric(
+    "danlu_gateway_inter_token_seconds", "histogram", ("model",), "mean seconds between the tokens of a streamed answer"
+)
+GATEWAY_OPEN = Metric("danlu_gateway_open_requests", "gauge", (), "requests that have come and not left")
+GATEWAY_ABORTS = Metric(
+    "danlu_gateway_aborts_total",
+    "counter",
+    ("model", "reason"),
+    "requests cut short, reason = client_gone, deadline, replica_died or failed",
+)
+GATEWAY_RETRIES = Metric(
+    "danlu_gateway_retries_total", "counter", ("model",), "times that another replica was asked after one had died"
+)
+GATEWAY_KEY_REQUESTS = Metric(
+    "danlu_gateway_key_requests_total", "counter", ("key", "code"), "requests by the name of their API key"
+)
+GATEWAY_KEY_TOKENS = Metric(
+    "danlu_gateway_key_tokens_total", "counter", ("key", "kind"), "tokens by the name of their API key"
+)
 ENGINE_RUNNING = Metric("danlu_engine_running_requests", "gauge", ("model",), "sequences in the engine's batch")
 ENGINE_WAITING = Metric("danlu_engine_waiting_requests", "gauge", ("model",), "requests waiting for the engine")
+ENGINE_TOKENS = Metric(
+    "danlu_engine_tokens_total", "counter", ("model", "kind"), "tokens in the engine, kind = prompt or generation"
+)
+ENGINE_KV_CACHE_USE = Metric(
+    "danlu_engine_kv_cache_use", "gauge", ("model",), "share of the KV cache that is taken, 0 to 1"
+)
 CUSTOMER_SERVICE_MESSAGES = Metric(
     "danlu_customer_service_messages_total",
     "counter",
@@ -80,8 +108,16 @@ METRICS: tuple[Metric, ...] = (
     GATEWAY_TOKENS,
     GATEWAY_TIME_TO_FIRST_TOKEN,
     GATEWAY_REQUEST_SECONDS,
+    GATEWAY_INTER_TOKEN,
+    GATEWAY_OPEN,
+    GATEWAY_ABORTS,
+    GATEWAY_RETRIES,
+    GATEWAY_KEY_REQUESTS,
+    GATEWAY_KEY_TOKENS,
     ENGINE_RUNNING,
     ENGINE_WAITING,
+    ENGINE_TOKENS,
+    ENGINE_KV_CACHE_USE,
     CUSTOMER_SERVICE_MESSAGES,
     CUSTOMER_SERVICE_SECONDS,
     CODE_GENERATION_SOLUTIONS,

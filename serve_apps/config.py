@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from danlu.config import Settings
+from serve_apps.gateway.settings import AuditSettings, AuthSettings, TracingSettings
 
 AppName = Literal["customer_service", "code_generation"]
 EngineName = Literal["auto", "openvino", "transformers", "tensorrt_llm"]
@@ -55,6 +56,10 @@ class ModelSettings(Settings):
     def _gpu_engine(self) -> Self:
         if self.engine == "tensorrt_llm" and self.gpus == 0:
             raise ValueError("gpus is 0: engine tensorrt_llm needs at least one GPU for each replica")
+        shares = [self.options.get(key, 1) for key in ("tensor_parallel", "pipeline_parallel")]
+        if self.engine == "tensorrt_llm" and all(isinstance(n, int) for n in shares) and math.prod(shares) > self.gpus:
+            rule = f"options.tensor_parallel x options.pipeline_parallel is {math.prod(shares)}"
+            raise ValueError(f"gpus is {self.gpus:g}: {rule}, and each replica needs as many GPUs")
         return self
 
 
@@ -69,12 +74,6 @@ class EmbeddingSettings(Settings):
     gpus: float = Field(default=0.0, ge=0, description="GPUs that Ray gives to a replica")
 
 
-class AuthSettings(Settings):
-    """Who may ask."""
-
-    keys_file: str | None = Field(default=None, description="file of API keys (hashed); without one everybody may ask")
-
-
 class GatewaySettings(Settings):
     """The OpenAI-compatible front."""
 
@@ -84,6 +83,13 @@ class GatewaySettings(Settings):
         description="who takes HTTP connections: HAProxy (on Linux, in a Ray that danlu starts), or Serve's own proxy",
     )
     max_body_bytes: int = Field(default=4 << 20, ge=1024, description="largest request body; more is answered 413")
+    body_timeout_s: float = Field(default=30.0, gt=0, description="seconds a body may take to arrive; then 408")
+    timeout_s: float = Field(
+        default=600.0, gt=0, description="seconds for an answer; less by the header x-request-timeout; then 504"
+    )
+    drain_s: float = Field(default=30.0, ge=0, description="seconds that open requests may go on for at a stop")
+    audit: AuditSettings = Field(default_factory=AuditSettings, description="a line for each request, in files")
+    tracing: TracingSettings = Field(default_factory=TracingSettings, description="OpenTelemetry spans")
 
 
 class ServeConfig(Settings):
@@ -119,6 +125,8 @@ class ServeConfig(Settings):
         for app in ("customer_service", "code_generation"):
             if getattr(self, app) and app not in self.apps:
                 raise ValueError(f"{app} has settings, but apps does not list it: add it there, or take them out")
+        if self.auth.keys_file is None and self.auth != AuthSettings():
+            raise ValueError("auth has limits or a usage_file, but no keys_file: limits are those of keys")
         if not is_loopback(self.host) and self.auth.keys_file is None:
             raise ValueError(f"host is {self.host!r}, which others can reach: set auth.keys_file, or host=127.0.0.1")
         return self

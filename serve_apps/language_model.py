@@ -23,6 +23,8 @@ class LanguageModel(ServedModel):
         NotAvailableError: no model of that name is served.
     """
 
+    traced = frozenset({"complete", "stream", "complete_chat", "stream_chat"})
+
     def __init__(self, name: str) -> None:
         super().__init__(name, app_name(name))
 

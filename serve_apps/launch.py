@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from actors.engines.model_folders import ARTIFACTS, find_model
 from actors.engines.select import check_options
@@ -30,6 +30,8 @@ _LOGGING = {"enable_access_log": False, "log_level": "WARNING"}
 # Serve says so once a replica has waited half a minute for a place.
 _NO_PLACE = "to be scheduled"
 _APP_CPUS = 0.5
+# The applications that clients reach; all others are models, which these ask.
+_FRONTS = ("gateway", *get_args(AppName))
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def app_specs(config: ServeConfig) -> list[AppSpec]:
     gateway = {
         "models": [model.name for model in config.models],
         "embeddings": [model.name for model in config.embeddings],
-        "keys_file": config.auth.keys_file,
+        **config.auth.model_dump(),
         "gateway": config.gateway.model_dump(),
     }
     return [
@@ -148,11 +150,20 @@ def _serve_runs() -> bool:
 
 
 def stop_apps() -> None:
-    """Let requests under way finish (30 s at most), then stop all applications and Serve itself."""
+    """Take no more requests, let those under way finish, then stop all applications and Serve itself.
+
+    `serve.shutdown` alone would close the HTTP proxies first, and with them every open stream. An application without
+    its route gets no new request, and each of its replicas ends with its last one (gateway.drain_s at most).
+    """
     from ray import serve
 
     # Ray prints, from a thread, that calls to the controller end with the controller: that is what was asked for.
     with contextlib.redirect_stdout(io.StringIO()):
+        fronts = set(_FRONTS) & set(serve.status().applications)
+        for name in fronts:
+            serve.delete(name, _blocking=False)
+        while fronts & set(serve.status().applications):
+            time.sleep(_POLL_S)
         serve.shutdown()
 
 
@@ -228,14 +239,22 @@ def _checked(config: ServeConfig) -> ServeConfig:
         find_model(model.path)
     if config.auth.keys_file is not None:
         KeyFile(config.auth.keys_file)
-    keys_file = config.auth.keys_file and _absolute(config.auth.keys_file)
+    auth, audit = config.auth, config.gateway.audit
+    gateway = {"audit": audit.model_copy(update={"folder": _resolved(audit.folder)})}
     return config.model_copy(
         update={
             "models": [m.model_copy(update={"path": _absolute(m.path)}) for m in config.models],
             "embeddings": [m.model_copy(update={"path": _absolute(m.path)}) for m in config.embeddings],
-            "auth": config.auth.model_copy(update={"keys_file": keys_file}),
+            "auth": auth.model_copy(
+                update={"keys_file": _resolved(auth.keys_file), "usage_file": _resolved(auth.usage_file)}
+            ),
+            "gateway": config.gateway.model_copy(update=gateway),
         }
     )
+
+
+def _resolved(path: str | None) -> str | None:
+    return None if path is None else str(Path(path).resolve())
 
 
 def _absolute(path: str) -> str:

@@ -8,18 +8,20 @@ from contextlib import aclosing, suppress
 from typing import Any, cast
 
 from ray import serve
-from ray.serve import metrics
 from ray.serve.config import AutoscalingConfig, BackpressureConfig
 
 from actors.engines.protocol import Completion, Delta, Engine, GenerationRequest, Message, SamplingParams, Tool
 from danlu.config import validate
 from danlu.errors import DanluError
-from danlu.metrics import ENGINE_RUNNING, ENGINE_WAITING, Metric
 from serve_apps.config import ModelSettings
+from serve_apps.engine_gauges import EngineGauges
 from serve_apps.served_model import RETRY_AFTER_S
+from serve_apps.tracing import TraceContext, traced
 
 DEPLOYMENT = "engine"
 _GAUGE_PERIOD_S = 2.0
+# A replica that is to go takes no more requests and ends with its last one, or after this time.
+DRAIN_S = 600.0
 
 EngineFactory = Callable[[ModelSettings], Engine]
 
@@ -39,20 +41,22 @@ class EngineReplica:
         await self._engine.start()
         self._gauges = asyncio.create_task(self._report())
 
-    async def stream(self, request: GenerationRequest) -> AsyncIterator[Delta | DanluError]:
+    async def stream(
+        self, request: GenerationRequest, trace: TraceContext | None = None
+    ) -> AsyncIterator[Delta | DanluError]:
         """The answer piece by piece. Cancelling the call frees the sequence in the engine."""
         try:
             # The engine's generate() is an async generator; the protocol promises no more than an iterator.
             async with aclosing(cast(Any, self._engine.generate(request))) as deltas:
-                async for delta in deltas:
+                async for delta in deltas if trace is None else traced(deltas, trace, f"danlu-{self._name}"):
                     yield delta
         except DanluError as error:
             yield error
 
-    async def complete(self, request: GenerationRequest) -> Completion | DanluError:
+    async def complete(self, request: GenerationRequest, trace: TraceContext | None = None) -> Completion | DanluError:
         """The whole answer."""
         pieces: list[Delta] = []
-        async for part in self.stream(request):
+        async for part in self.stream(request, trace):
             if isinstance(part, DanluError):
                 return part
             pieces.append(part)
@@ -63,7 +67,12 @@ class EngineReplica:
         raise AssertionError(f"engine {self._engine.name} ended request {request.id} without a finish_reason")
 
     async def stream_chat(
-        self, request_id: str, messages: Sequence[Message], sampling: SamplingParams, tools: Sequence[Tool] = ()
+        self,
+        request_id: str,
+        messages: Sequence[Message],
+        sampling: SamplingParams,
+        tools: Sequence[Tool] = (),
+        trace: TraceContext | None = None,
     ) -> AsyncIterator[Delta | DanluError]:
         """`render_chat` and `stream` in one call across processes."""
         try:
@@ -71,18 +80,23 @@ class EngineReplica:
         except DanluError as error:
             yield error
             return
-        async for part in self.stream(request):
+        async for part in self.stream(request, trace):
             yield part
 
     async def complete_chat(
-        self, request_id: str, messages: Sequence[Message], sampling: SamplingParams, tools: Sequence[Tool] = ()
+        self,
+        request_id: str,
+        messages: Sequence[Message],
+        sampling: SamplingParams,
+        tools: Sequence[Tool] = (),
+        trace: TraceContext | None = None,
     ) -> Completion | DanluError:
         """`render_chat` and `complete` in one call across processes."""
         try:
             prompt = self._prompt(messages, tools)
         except DanluError as error:
             return error
-        return await self.complete(GenerationRequest(request_id, prompt, sampling))
+        return await self.complete(GenerationRequest(request_id, prompt, sampling), trace)
 
     async def render_chat(self, messages: Sequence[Message]) -> str | DanluError:
         """The prompt that the model's chat template makes of a conversation."""
@@ -111,12 +125,9 @@ class EngineReplica:
             await self._engine.shutdown()
 
     async def _report(self) -> None:
-        running, waiting = _gauge(ENGINE_RUNNING), _gauge(ENGINE_WAITING)
-        tags = {"model": self._name}
+        gauges = EngineGauges(self._name)
         while True:
-            stats = self._engine.stats()
-            running.set(stats.running, tags=tags)
-            waiting.set(stats.waiting, tags=tags)
+            gauges.show(self._engine.stats())
             await asyncio.sleep(_GAUGE_PERIOD_S)
 
 
@@ -129,7 +140,7 @@ def application(model: ModelSettings, factory: EngineFactory | None = None) -> s
     deployment = serve.deployment(
         name=DEPLOYMENT,
         health_check_period_s=5.0,
-        graceful_shutdown_timeout_s=30.0,
+        graceful_shutdown_timeout_s=DRAIN_S,
         max_ongoing_requests=model.replicas.max_ongoing,
         max_queued_requests=model.max_queued,
         backpressure_config=BackpressureConfig(status_code=429, retry_after_s=RETRY_AFTER_S),
@@ -168,8 +179,3 @@ def _scale(model: ModelSettings) -> dict[str, Any]:
             target_ongoing_requests=replicas.target_ongoing,
         )
     }
-
-
-def _gauge(metric: Metric) -> metrics.Gauge:
-    labels: Any = metric.labels  # Ray's annotation says one label, and means any number
-    return metrics.Gauge(metric.name, description=metric.help, tag_keys=labels)

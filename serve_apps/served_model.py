@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+import random
+import time
+from collections.abc import AsyncGenerator, Awaitable
+from dataclasses import replace
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-from danlu.errors import DanluError, NotAvailableError, ResourceError, RunError
+from danlu.errors import DanluError, InputError, NotAvailableError, ResourceError, RunError
+from serve_apps.request_record import RequestRecord, current_record
 
 # What a client that was turned away is told to wait.
 RETRY_AFTER_S = 1
+# A request whose replica dies before its first token is asked again, so often in all. It may be the request that kills.
+ATTEMPTS = 3
+_FIRST_PAUSE_S = 0.1
 
 AnswerT = TypeVar("AnswerT")
 
@@ -27,12 +34,20 @@ class ModelUnavailableError(RunError):
     retry_after_s = RETRY_AFTER_S
 
 
+class DeadlineError(RunError):
+    """The answer was not whole when its deadline came."""
+
+
 class ServedModel:
     """Calls the ingress deployment of a Serve application.
 
     A deployment *returns* the errors that a user can mend, as Serve logs a traceback for every error that is raised;
-    here they are raised.
+    here they are raised. Calls heed the deadline of the current request record and note in it what they see. Where a
+    replica dies before the first piece of the answer, another one is asked.
     """
+
+    # Methods of the deployment that take `trace` (serve_apps.tracing.TraceContext).
+    traced: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, name: str, app: str) -> None:
         self.name = name
@@ -50,25 +65,70 @@ class ServedModel:
 
     async def _call(self, method: str, *arguments: object) -> Any:
         """One answer. Cancelling the caller cancels the call."""
-        response = getattr(self._handle, method).remote(*arguments)
-        try:
-            return _raised(await response)
-        except asyncio.CancelledError:
-            response.cancel()
-            raise
-        except Exception as error:
-            raise self._translated(error) from error
+        record = current_record()
+        for attempt in range(1, ATTEMPTS + 1):
+            response = getattr(self._handle, method).remote(*arguments, **self._trace(method, record))
+            try:
+                answer = _raised(await self._in_time(response, record))
+            except (asyncio.CancelledError, DeadlineError):
+                response.cancel()
+                raise
+            except Exception as error:
+                await self._before_another(attempt, error, record)
+            else:
+                _note(record, answer, None)
+                return answer
+        raise AssertionError("the last attempt returns or raises")
 
     async def _stream(self, method: str, *arguments: object) -> AsyncGenerator[Any, None]:
         """An answer in pieces. Closing the generator cancels the call."""
-        response = self._handle.options(stream=True, method_name=method).remote(*arguments)
+        record = current_record()
+        for attempt in range(1, ATTEMPTS + 1):
+            begun = False
+            tokens: int | None = None
+            handle = self._handle.options(stream=True, method_name=method)
+            response = handle.remote(*arguments, **self._trace(method, record))
+            parts = aiter(response)
+            try:
+                while (part := _raised(await self._in_time(anext(parts, None), record))) is not None:
+                    begun, tokens = True, _note(record, part, tokens)
+                    yield part
+                return
+            except Exception as error:
+                await self._before_another(ATTEMPTS if begun else attempt, error, record)
+            finally:
+                response.cancel()
+
+    async def _in_time(self, step: Awaitable[AnswerT], record: RequestRecord | None) -> AnswerT:
+        """Wait for a step, until the request's deadline at most."""
         try:
-            async for part in response:
-                yield _raised(part)
-        except Exception as error:
-            raise self._translated(error) from error
-        finally:
-            response.cancel()
+            async with asyncio.timeout(None if record is None else record.left_s()) as limit:
+                return await step
+        except TimeoutError:
+            if not limit.expired():
+                raise
+        assert record is not None and record.deadline is not None
+        allowed_s = record.deadline - record.began
+        record.error = "deadline"
+        raise DeadlineError(f"model {self.name!r} did not answer in time", rule=f"it had {allowed_s:.3g} s")
+
+    async def _before_another(self, attempt: int, error: Exception, record: RequestRecord | None) -> None:
+        """Wait a little before the next attempt; raise where there is to be none."""
+        translated = self._translated(error)
+        if attempt == ATTEMPTS or not isinstance(translated, ModelUnavailableError):
+            if record is not None and not record.error:
+                record.error = _what_went_wrong(translated)
+            raise translated from (None if translated is error else error)
+        if record is not None:
+            record.retries += 1
+        pause_s = _FIRST_PAUSE_S * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
+        await self._in_time(asyncio.sleep(pause_s), record)
+
+    def _trace(self, method: str, record: RequestRecord | None) -> dict[str, Any]:
+        """The argument by which a replica learns of the trace; none where there is no trace."""
+        if record is None or record.trace is None or method not in self.traced:
+            return {}
+        return {"trace": replace(record.trace, asked_ns=time.time_ns())}
 
     def _translated(self, error: Exception) -> Exception:
         from ray.exceptions import RayActorError
@@ -79,6 +139,24 @@ class ServedModel:
         if isinstance(error, RayActorError | DeploymentUnavailableError):
             return ModelUnavailableError(f"model {self.name!r} is not available", rule="its replica is gone")
         return error
+
+
+def _what_went_wrong(error: Exception) -> str:
+    """In a word, for metrics and the audit log; empty where the client is to blame, or asked to wait."""
+    if isinstance(error, InputError | ModelBusyError | NotAvailableError):
+        return ""
+    return "replica_died" if isinstance(error, ModelUnavailableError) else "failed"
+
+
+def _note(record: RequestRecord | None, part: Any, tokens_before: int | None) -> int | None:
+    """Put a piece of an answer into the record; returns the tokens so far. Anything but an answer is left out."""
+    tokens: int | None = getattr(part, "completion_tokens", None)
+    if record is None or tokens is None:
+        return tokens
+    if tokens_before is None:
+        record.begin_answer(part.prompt_tokens)
+    record.piece(part.text, tokens - (tokens_before or 0), part.finish_reason)
+    return tokens
 
 
 def _raised(answer: AnswerT | DanluError) -> AnswerT:

@@ -23,6 +23,7 @@ from danlu.errors import ConfigError
 
 _MOST_MIN_P = 1 - 1e-6  # openvino-genai takes no 1, which keeps the likeliest token alone as this does
 _BLOCK_TOKENS = 32  # tokens per block of the CPU plugin's paged KV cache
+_LOOKUP_TOKENS = 3  # that must stand elsewhere already before what follows there is guessed
 
 
 class OpenVinoEngine(StepEngine):
@@ -90,10 +91,13 @@ class OpenVinoModel:
         scheduler = openvino_genai.SchedulerConfig()
         scheduler.num_kv_blocks = self._blocks
         scheduler.enable_prefix_caching = self._settings.prefix_cache
+        scheduler.max_num_batched_tokens = self._settings.step_tokens
         # Pinned threads would put all replicas of one machine onto the same cores.
         properties: dict[str, Any] = {"ENABLE_CPU_PINNING": False, "INFERENCE_NUM_THREADS": self._settings.threads}
         if self._settings.precision == "fp32":
             properties |= {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
+        if self._settings.prompt_lookup:
+            properties["prompt_lookup"] = True
         with kept_signal_stack():
             tokenizer = openvino_genai.Tokenizer(str(folder))
             self._pipeline = openvino_genai.ContinuousBatchingPipeline(
@@ -135,6 +139,10 @@ class OpenVinoModel:
         """Sequences in the batch."""
         return len(self._handles)
 
+    def kv_cache_use(self) -> float | None:
+        """The share of the KV cache's blocks that the last step held."""
+        return self._pipeline.get_metrics().cache_usage / 100 if self._handles else 0.0
+
     def close(self) -> None:
         """Free the model and its cache."""
         self._waiting.clear()
@@ -154,6 +162,8 @@ class OpenVinoModel:
             prompt_ids, sampling = self._waiting.pop(request_id)
             ids = openvino.Tensor(np.asarray([prompt_ids], dtype=np.int64))
             config = generation_config(sampling, self._end_tokens)
+            if self._settings.prompt_lookup:
+                config.num_assistant_tokens, config.max_ngram_size = self._settings.prompt_lookup, _LOOKUP_TOKENS
             if sampling.logprobs is not None:
                 self._with_logprobs.add(request_id)
             try:

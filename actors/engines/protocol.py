@@ -103,12 +103,17 @@ class Completion:
 
 @dataclass(frozen=True)
 class EngineStats:
-    """What the engine is doing now: sequences in the batch, requests waiting, tokens produced since the start."""
+    """What the engine is doing now: sequences in the batch, requests waiting, tokens produced since the start.
+
+    Args:
+        kv_cache_use: share of the KV cache that is taken, 0 to 1; None where the engine can't say.
+    """
 
     running: int
     waiting: int
     prompt_tokens: int
     completion_tokens: int
+    kv_cache_use: float | None = None
 
 
 class Engine(Protocol):

@@ -36,6 +36,19 @@ class OpenVinoSettings(Settings):
     prefix_cache: bool = Field(
         default=True, description="keep the KV cache of finished requests for prompts that begin alike"
     )
+    step_tokens: int = Field(
+        default=256,
+        ge=32,
+        description="tokens that one step computes at most, of prompts and answers together; more reads prompts "
+        "sooner, and keeps answers under way waiting longer",
+    )
+    prompt_lookup: int = Field(
+        default=0,
+        ge=0,
+        le=32,
+        description="tokens that are guessed ahead wherever the last ones stand in prompt or answer already, and "
+        "checked in one step; answers stay the same, and those that repeat their prompt come sooner; 0 guesses none",
+    )
 
 
 class TransformersSettings(Settings):

@@ -92,7 +92,8 @@ class StepEngine:
         """Counts as of the last step."""
         running = min(self._worker.running, len(self._open))
         waiting = len(self._open) - running
-        return EngineStats(running, waiting, self._worker.prompt_tokens, self._worker.completion_tokens)
+        worker = self._worker
+        return EngineStats(running, waiting, worker.prompt_tokens, worker.completion_tokens, worker.kv_cache_use)
 
     async def health(self) -> None:
         """Raise RunError when the engine can't serve."""

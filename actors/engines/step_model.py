@@ -59,6 +59,10 @@ class StepModel(Protocol):
         """How many sequences the last step advanced."""
         ...
 
+    def kv_cache_use(self) -> float | None:
+        """The share of the KV cache that is taken, 0 to 1; None where the library does not say."""
+        ...
+
     def close(self) -> None:
         """Free the model."""
         ...

@@ -124,6 +124,10 @@ class TransformersModel:
         """Sequences that the last step advanced."""
         return self._advanced
 
+    def kv_cache_use(self) -> float | None:
+        """The cache grows and shrinks with its sequences: there is no share to tell."""
+        return None
+
     def close(self) -> None:
         """Free the model."""
         self._waiting.clear()

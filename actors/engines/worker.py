@@ -15,6 +15,7 @@ from danlu.errors import RunError
 
 # The first text goes out at once, then it is bundled: waking the event loop for every token costs throughput.
 BUNDLE_S = 0.015
+_LOOK_AT_CACHE_EVERY_S = 1.0
 
 Event = Delta | RunError
 Send = Callable[[list[tuple[int, Event]]], None]
@@ -79,6 +80,8 @@ class Worker:
         self.running = 0
         self.prompt_tokens = 0
         self.completion_tokens = 0
+        self.kv_cache_use: float | None = None
+        self._cache_seen_at = float("-inf")
         self._model = model
         self._decode = decode
         self._send = send
@@ -140,6 +143,8 @@ class Worker:
             self._receive(new)
         self.running = self._model.running() if self._answers else 0
         now = time.monotonic()
+        if not self._answers or now - self._cache_seen_at >= _LOOK_AT_CACHE_EVERY_S:
+            self.kv_cache_use, self._cache_seen_at = self._model.kv_cache_use(), now
         for request_id, answer in self._answers.items():
             if answer.is_due(now):
                 self._outbox.append((request_id, answer.delta(now)))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from pydantic import Field
 from ray import serve
 from ray.serve.config import BackpressureConfig
@@ -15,14 +16,23 @@ from danlu.config import Settings, validate
 from serve_apps.config import GatewaySettings
 from serve_apps.embedding_model import EmbeddingModel
 from serve_apps.gateway import errors
+from serve_apps.gateway.accounts import Accounts
+from serve_apps.gateway.audit import AuditLog
 from serve_apps.gateway.keys import KeyFile
+from serve_apps.gateway.ledger import LedgerService, LocalLedger, RemoteLedger, ledger_application
 from serve_apps.gateway.metrics import GatewayMetrics
-from serve_apps.gateway.middleware import LimitBody, Measure, RequireKey
+from serve_apps.gateway.middleware import LimitBody, RequireKey
 from serve_apps.gateway.openapi import document
+from serve_apps.gateway.recording import Record, admit
 from serve_apps.gateway.routes import Served, embedding_router, router
+from serve_apps.gateway.settings import LimitSettings
+from serve_apps.gateway.usage import usage_path
 from serve_apps.language_model import LanguageModel
+from serve_apps.tracing import Tracing
 
 CPUS = 0.2
+# A request that has not ended this long after its deadline never will: its gateway has died.
+_LOST_S = 60.0
 # Open streams that one gateway process holds; what is above waits, then gets 429 from Serve itself.
 _MAX_ONGOING = 1024
 
@@ -33,39 +43,86 @@ class GatewayConfig(Settings):
     models: list[str] = Field(description="names of the served language models")
     embeddings: list[str] = Field(default_factory=list, description="names of the served embedding models")
     keys_file: str | None = Field(default=None, description="API keys; without a file everybody may ask")
+    limits: LimitSettings = Field(default_factory=LimitSettings, description="of keys that have none of their own")
+    usage_file: str | None = Field(default=None, description="where the tokens that keys took are kept")
     gateway: GatewaySettings = Field(default_factory=GatewaySettings, description="size and limits")
 
 
-def create_app(config: GatewayConfig) -> FastAPI:
+class Services:
+    """What the gateway's layers share beside the models; to be closed at the end.
+
+    Args:
+        ledger: None keeps one in this process.
+    """
+
+    def __init__(self, config: GatewayConfig, ledger: LedgerService | None = None) -> None:
+        gateway = config.gateway
+        self.metrics = GatewayMetrics()
+        self.keys = None if config.keys_file is None else KeyFile(config.keys_file)
+        self.accounts: Accounts | None = None
+        if self.keys is not None:
+            self.accounts = Accounts(ledger or LocalLedger(None, _lifetime_s(config)), config.limits.limits())
+        self.audit = None if gateway.audit.folder is None else AuditLog(gateway.audit)
+        self.tracing = Tracing.of(gateway.tracing.endpoint, "danlu-gateway", gateway.tracing.sample)
+
+    async def close(self) -> None:
+        """Charge and write what is waiting."""
+        if self.accounts is not None:
+            await self.accounts.flush()
+        if self.audit is not None:
+            await asyncio.to_thread(self.audit.close)
+        if self.tracing is not None:
+            await asyncio.to_thread(self.tracing.close)
+
+
+def create_app(config: GatewayConfig, services: Services | None = None) -> FastAPI:
     """The gateway's HTTP side. Middleware added later stands further out."""
-    metrics = GatewayMetrics()
+    services, settings = services or Services(config), config.gateway
     app = FastAPI(title="danlu gateway", version=__version__, docs_url=None, redoc_url=None)
     app.state.served = Served(
         models={name: LanguageModel(name) for name in config.models},
         embeddings={name: EmbeddingModel(name) for name in config.embeddings},
-        meter=metrics,
+        meter=services.metrics,
     )
-    app.include_router(router)
+    app.include_router(router, dependencies=[Depends(admit)])
     if config.embeddings:
-        app.include_router(embedding_router)
+        app.include_router(embedding_router, dependencies=[Depends(admit)])
     errors.install(app)
     app.openapi = partial(document, app)  # type: ignore[method-assign]
-    app.add_middleware(LimitBody, max_bytes=config.gateway.max_body_bytes)
-    if config.keys_file is not None:
-        app.add_middleware(RequireKey, keys=KeyFile(config.keys_file))
-    app.add_middleware(Measure, metrics=metrics)
+    app.add_middleware(LimitBody, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s)
+    if services.keys is not None:
+        app.add_middleware(RequireKey, keys=services.keys)
+    app.add_middleware(
+        Record,
+        metrics=services.metrics,
+        accounts=services.accounts,
+        audit=services.audit,
+        tracing=services.tracing,
+        timeout_s=settings.timeout_s,
+        keep_text=settings.audit.include_text,
+    )
     return app
 
 
 @serve.ingress()
 class Gateway:
-    """The deployment; Serve asks it for its ASGI app once the constructor is through."""
+    """The deployment; Serve asks it for its ASGI app once the constructor is through.
 
-    def __init__(self, config: dict[str, Any]) -> None:
+    Args:
+        ledger: a handle to the ledger of the keys; None where there are none.
+    """
+
+    def __init__(self, config: dict[str, Any], ledger: Any = None) -> None:
         self._config = validate(GatewayConfig, config)
+        self._services = Services(self._config, None if ledger is None else RemoteLedger(ledger))
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        return create_app(self._config)
+        return create_app(self._config, self._services)
+
+    async def __del__(self) -> None:
+        """Serve's own hook, after the last request has been answered."""
+        if hasattr(self, "_services"):
+            await self._services.close()
 
 
 def build(config: dict[str, Any]) -> serve.Application:
@@ -78,6 +135,13 @@ def build(config: dict[str, Any]) -> serve.Application:
         max_queued_requests=_MAX_ONGOING,
         backpressure_config=BackpressureConfig(status_code=429, retry_after_s=1),
         ray_actor_options={"num_cpus": CPUS},
-        graceful_shutdown_timeout_s=30.0,
+        graceful_shutdown_timeout_s=settings.gateway.drain_s,
     )(Gateway)
-    return deployment.bind(config)
+    if settings.keys_file is None:
+        return deployment.bind(config)
+    usage_file = settings.usage_file or usage_path(settings.keys_file)
+    return deployment.bind(config, ledger_application(usage_file, _lifetime_s(settings)))
+
+
+def _lifetime_s(config: GatewayConfig) -> float:
+    return config.gateway.timeout_s + _LOST_S

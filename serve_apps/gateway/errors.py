@@ -13,13 +13,14 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from danlu.errors import ConfigError, DanluError, InputError, NotAvailableError
-from serve_apps.served_model import ModelBusyError, ModelUnavailableError
+from serve_apps.served_model import DeadlineError, ModelBusyError, ModelUnavailableError
 
 INVALID = "invalid_request_error"
 SERVER = "server_error"
 # Fields of several shapes, told apart by a tag that pydantic puts behind the field's name.
 _TAGGED = ("response_format",)
 RATE_LIMIT = "rate_limit_error"
+TIMEOUT = "timeout"
 
 log = logging.getLogger("ray.serve")
 
@@ -84,6 +85,10 @@ def from_exception(error: Exception) -> ApiError:
         else:
             status, kind, code = HTTPStatus.SERVICE_UNAVAILABLE, SERVER, "model_unavailable"
         return ApiError(status, str(error), kind=kind, code=code, headers=retry)
+    if isinstance(error, DeadlineError):
+        # OpenAI's clients would ask the same again at once.
+        no_retry = {"x-should-retry": "false"}
+        return ApiError(HTTPStatus.GATEWAY_TIMEOUT, str(error), kind=TIMEOUT, code="timeout", headers=no_retry)
     if isinstance(error, InputError | ConfigError | NotAvailableError):
         return ApiError(HTTPStatus.BAD_REQUEST, str(error))
     if isinstance(error, DanluError):

@@ -1,4 +1,4 @@
-"""What every request passes before a route sees it: API keys, the size of its body, and the measuring of its time.
+"""What every request passes before a route sees it: API keys, and the size and pace of its body.
 
 Plain ASGI, because Starlette's BaseHTTPMiddleware hides a client's disconnect from streaming responses.
 """
@@ -6,7 +6,6 @@ Plain ASGI, because Starlette's BaseHTTPMiddleware hides a client's disconnect f
 from __future__ import annotations
 
 import asyncio
-import time
 from http import HTTPStatus
 
 from starlette.datastructures import Headers
@@ -14,14 +13,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve_apps.gateway.errors import ApiError
 from serve_apps.gateway.keys import KeyFile
-from serve_apps.gateway.metrics import GatewayMetrics
 
-NO_MODEL = "none"
-CLIENT_GONE = 499  # no status is sent then; nginx's number for it, in the metrics only
+# Of a body that comes in pieces. Other applications take it too.
+BODY_TIMEOUT_S = 30.0
 
 
 class RequireKey:
-    """Answer 401 unless the request brings a known key as `Authorization: Bearer ...`."""
+    """Answer 401 unless the request brings a known key as `Authorization: Bearer ...`.
+
+    The key's line (ApiKey) becomes `request.state.api_key`.
+    """
 
     def __init__(self, app: ASGIApp, keys: KeyFile) -> None:
         self.app = app
@@ -31,73 +32,56 @@ class RequireKey:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         scheme, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
+        found = self.keys.find(key.strip())
         if scheme.lower() != "bearer" or not key.strip():
             refusal = _unauthorized("no API key: send it as `Authorization: Bearer KEY`")
-        elif self.keys.owner(key.strip()) is None:
+        elif found is None:
             refusal = _unauthorized("this API key is not known here")
         else:
+            scope.setdefault("state", {})["api_key"] = found
             return await self.app(scope, receive, send)
         await refusal.response()(scope, receive, send)
 
 
 class LimitBody:
-    """Answer 413 to a body above `max_bytes`, however it is sent; smaller ones reach the route whole."""
+    """Answer 413 to a body above `max_bytes`, however it is sent, and 408 to one that takes longer than `timeout_s`.
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    Others reach the route whole.
+    """
+
+    def __init__(self, app: ASGIApp, max_bytes: int, timeout_s: float = BODY_TIMEOUT_S) -> None:
         self.app = app
         self.max_bytes = max_bytes
+        self.timeout_s = timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                body = await self._read(scope, receive)
+        except TimeoutError:
+            await _too_slow(self.timeout_s).response()(scope, receive, send)
+        except ApiError as error:
+            await error.response()(scope, receive, send)
+        else:
+            if body is not None:
+                await self.app(scope, _replay(body, receive), send)
+
+    async def _read(self, scope: Scope, receive: Receive) -> bytes | None:
+        """The whole body; None when the client has gone before its end."""
         body: list[bytes] = []
-        size = _content_length(scope)
-        more = size <= self.max_bytes
-        while more:
+        size, more = _content_length(scope), True
+        while more and size <= self.max_bytes:
             message = await receive()
             if message["type"] == "http.disconnect":
-                return
+                return None
             body.append(message.get("body", b""))
             size = max(size, sum(map(len, body)))
-            more = message.get("more_body", False) and size <= self.max_bytes
+            more = message.get("more_body", False)
         if size > self.max_bytes:
-            await _too_large(self.max_bytes).response()(scope, receive, send)
-            return
-        await self.app(scope, _replay(b"".join(body), receive), send)
-
-
-class Measure:
-    """Count each request and its seconds; a route names its model in `request.state.model`."""
-
-    def __init__(self, app: ASGIApp, metrics: GatewayMetrics) -> None:
-        self.app = app
-        self.metrics = metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return await self.app(scope, receive, send)
-        began, status = time.perf_counter(), 0
-        state = scope.setdefault("state", {})
-
-        async def watch(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self.app(scope, receive, watch)
-        except asyncio.CancelledError:  # Serve cancels a request whose client has gone
-            status = status or CLIENT_GONE
-            raise
-        finally:
-            route = scope.get("route")  # absent when nothing matched: a client can't invent label values
-            self.metrics.answered(
-                model=state.get("model", NO_MODEL),
-                route=getattr(route, "path", "none"),
-                status=status or HTTPStatus.INTERNAL_SERVER_ERROR.value,
-                seconds=time.perf_counter() - began,
-            )
+            raise _too_large(self.max_bytes)
+        return b"".join(body)
 
 
 def _unauthorized(message: str) -> ApiError:
@@ -109,6 +93,12 @@ def _too_large(limit: int) -> ApiError:
     return ApiError(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {limit} bytes", code="body_too_large"
     )
+
+
+def _too_slow(limit_s: float) -> ApiError:
+    # The rest of the body may still come: the connection can't be used for another request.
+    message, headers = f"the body took more than {limit_s:g} s to arrive", {"Connection": "close"}
+    return ApiError(HTTPStatus.REQUEST_TIMEOUT, message, code="body_too_slow", headers=headers)
 
 
 def _content_length(scope: Scope) -> int:

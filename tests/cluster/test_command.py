@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 COMMANDS = [
     *["clean", "train", "compress", "understand", "index", "evaluate", "dashboards"],
-    *["serve", "chat", "plan", "demo", "schema", "lineage", "explain", "doctor", "key", "completion"],
+    *["serve", "chat", "plan", "demo", "schema", "lineage", "explain", "doctor", "key", "keys", "completion"],
 ]
 JOB_OPTIONS = {"--dry-run", "--fresh", "--on", "--ray-address", "--cpus", "--help"}
 

@@ -97,3 +97,34 @@ def test_a_served_model_answers_and_is_watched(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         process.wait(timeout=60)
     assert not file.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", ["SIGTERM", "Ctrl-C"])
+def test_an_end_lets_open_streams_finish(tmp_path: Path, end: str) -> None:
+    tiny = runpy.run_path(str(ROOT / "tests" / "actors" / "engines" / "tiny_models.py"))
+    (tmp_path / "tiny").mkdir()
+    tiny["write_checkpoint"](tmp_path / "tiny", max_position_embeddings=4096)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "cluster.command", "serve", "tiny", "engine=transformers", f"port={port}"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True
+    ) as process:
+        url = f"http://127.0.0.1:{port}/v1"
+        assert process.stdout is not None and process.stdout.readline() == f"{url}\n"
+        body = {"model": "tiny", "prompt": "挂失", "max_tokens": 1500, "ignore_eos": True, "stream": True}
+        with httpx.stream("POST", f"{url}/completions", json=body, timeout=60) as response:
+            lines = response.iter_lines()
+            next(lines)
+            if end == "SIGTERM":
+                process.terminate()
+            else:  # a terminal tells every process of the group
+                os.killpg(process.pid, signal.SIGINT)
+            rest = [line for line in lines if line]
+        assert rest[-1] == "data: [DONE]" and '"finish_reason":"length"' in rest[-2]
+        process.wait(timeout=90)
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{url}/models")

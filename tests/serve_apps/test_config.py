@@ -32,6 +32,9 @@ def test_yaml_reads_back(tmp_path: Any) -> None:
     assert load_config(ServeConfig, file) == made
 
 
+SPREAD = {"tensor_parallel": 2, "pipeline_parallel": 2}
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
@@ -41,6 +44,10 @@ def test_yaml_reads_back(tmp_path: Any) -> None:
         ({"models": [MODEL | {"name": "a/b"}]}, "models.0.name"),
         ({"models": [MODEL | {"engine": "vllm"}]}, "models.0.engine"),
         ({"models": [MODEL | {"engine": "tensorrt_llm"}]}, "gpus is 0: engine tensorrt_llm needs"),
+        (
+            {"models": [MODEL | {"engine": "tensorrt_llm", "gpus": 2.0, "options": SPREAD}]},
+            "gpus is 2: options.tensor_parallel x options.pipeline_parallel is 4",
+        ),
         ({"models": [MODEL | {"replicas": {"min": 3, "max": 2}}]}, r"replicas.min is 3: .* replicas.max \(2\)"),
         ({"models": [MODEL | {"replica": {}}]}, "did you mean models.0.replicas"),
         ({"apps": ["console"]}, "console is not available yet"),

@@ -80,6 +80,25 @@ def test_more_requests_than_sequences_wait(checkpoint: Path) -> None:
     asyncio.run(session())
 
 
+def test_the_share_of_the_kv_cache_that_is_taken(checkpoint: Path) -> None:
+    async def session() -> tuple[float | None, float | None]:
+        engine = OpenVinoEngine(checkpoint, threads=1, sequences=2, prefix_cache=False)
+        await engine.start()
+        asked = asyncio.create_task(collect(engine, request("a")))
+        while engine.stats().completion_tokens < 3:
+            await asyncio.sleep(0.001)
+        during = engine.stats().kv_cache_use
+        await asked
+        while engine.stats().running:
+            await asyncio.sleep(0.001)
+        after = engine.stats().kv_cache_use
+        await engine.shutdown()
+        return during, after
+
+    during, after = asyncio.run(session())
+    assert during is not None and 0 < during < 1 and after == 0
+
+
 def test_aborts_and_shutdown_leave_no_sequence_in_the_library(checkpoint: Path, capfd: Any) -> None:
     """openvino-genai writes to stderr about every block that is not given back."""
 
@@ -118,6 +137,70 @@ def test_a_shared_beginning_gives_the_same_answer_with_and_without_the_prefix_ca
         for engine in engines
     )
     assert with_cache == without
+
+
+def test_guessing_ahead_changes_no_answer_and_takes_fewer_steps(
+    checkpoint: Path, ask: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Greedy and drawn, alone and together, ended by a stop string or by the number of tokens."""
+    steps = dict.fromkeys((0, 4), 0)
+
+    def answers(lookup: int) -> list[Any]:
+        engine = OpenVinoEngine(checkpoint, precision="fp32", threads=1, prompt_lookup=lookup)
+        step = OpenVinoModel.step
+
+        def counted(model: OpenVinoModel) -> Any:
+            steps[lookup] += 1
+            return step(model)
+
+        monkeypatch.setattr(OpenVinoModel, "step", counted)
+        try:
+            return [
+                (d[-1].completion_tokens, d[-1].finish_reason, "".join(x.text for x in d)) for d in ask(engine, *asked)
+            ]
+        finally:
+            monkeypatch.setattr(OpenVinoModel, "step", step)
+
+    sentence = "云杉银行的借记卡可以在手机上挂失，" * 3
+    kinds = [{"temperature": 0.0}, {"temperature": 0.0, "stop": ("卡",)}, {"temperature": 0.8, "top_p": 0.9, "seed": 3}]
+    asked = [
+        GenerationRequest(str(i), sentence, SamplingParams(max_tokens=80, ignore_eos=True, **kind))
+        for i, kind in enumerate(kinds)
+    ]
+    assert answers(4) == answers(0)
+    asked = asked[:1]
+    steps.update({0: 0, 4: 0})
+    assert answers(4) == answers(0)
+    assert steps[4] < steps[0]
+
+
+def test_a_step_computes_as_many_tokens_as_it_may(checkpoint: Path) -> None:
+    steps = {}
+    for step_tokens in (32, 256):
+        config, settings = read_config(checkpoint), OpenVinoSettings(threads=1, step_tokens=step_tokens)
+        model = OpenVinoModel(checkpoint, config, settings)
+        model.load()
+        model.add(1, list(range(10, 210)), SamplingParams(max_tokens=3, seed=1, ignore_eos=True))
+        steps[step_tokens] = 0
+        while model.running():
+            model.step()
+            steps[step_tokens] += 1
+        model.close()
+    assert steps == {32: 7 + 2, 256: 1 + 2}
+
+
+def test_a_request_that_guesses_ahead_can_be_aborted(checkpoint: Path) -> None:
+    async def session() -> None:
+        engine = OpenVinoEngine(checkpoint, threads=1, prompt_lookup=4)
+        await engine.start()
+        stream = engine.generate(request("a", max_tokens=200))
+        await anext(stream)
+        await stream.aclose()
+        deltas = await collect(engine, request("b", max_tokens=20))
+        assert deltas[-1].completion_tokens == 20
+        await engine.shutdown()
+
+    asyncio.run(session())
 
 
 PROGRAM = """

@@ -69,6 +69,9 @@ class ScriptedModel:
     def running(self) -> int:
         return len(self.positions)
 
+    def kv_cache_use(self) -> float | None:
+        return len(self.positions) / 10
+
     def close(self) -> None:
         self.closed = True
 
@@ -309,7 +312,7 @@ def test_statistics_count_tokens_and_requests(serve: Any, tokenizer: ModelTokeni
         assert engine.stats().running == 3
         await asyncio.gather(*asked)
         stats = engine.stats()
-        assert (stats.running, stats.waiting) == (0, 0)
+        assert (stats.running, stats.waiting, stats.kv_cache_use) == (0, 0, 0.0)
         assert stats.completion_tokens == 60
         assert stats.prompt_tokens == 3 * len(tokenizer.encode("你好"))
 

@@ -9,7 +9,8 @@ from starlette.testclient import TestClient
 
 from danlu.errors import InputError
 from serve_apps.gateway.app import GatewayConfig, create_app
-from serve_apps.gateway.keys import KeyFile, hash_key, new_key, parse_keys
+from serve_apps.gateway.keys import ApiKey, KeyFile, format_limits, hash_key, new_key, parse_keys
+from serve_apps.gateway.limits import Limits
 
 
 def test_new_keys_are_long_and_differ() -> None:
@@ -21,7 +22,10 @@ def test_new_keys_are_long_and_differ() -> None:
 def test_a_file_holds_hashes_only() -> None:
     key, digest = new_key()
     assert key not in digest
-    assert parse_keys(f"# team\n\nalice  {digest}  # since May\n", "keys") == {hash_key(key): "alice"}
+    assert parse_keys(f"# team\n\nalice  {digest}  # since May\n", "keys") == {hash_key(key): ApiKey("alice")}
+    text = f"alice  {digest} budget=0 requests_per_minute=60\ttokens_per_minute=9  # since May"
+    assert parse_keys(text, "keys") == {hash_key(key): ApiKey("alice", Limits(60, 9, 0))}
+    assert parse_keys(f"alice {digest} {format_limits(Limits(60, 9, 0))}", "keys") == parse_keys(text, "keys")
 
 
 @pytest.mark.parametrize(
@@ -33,6 +37,11 @@ def test_a_file_holds_hashes_only() -> None:
         (f"a {new_key()[1]}\nalice danlu-plain-text-key\n", "line 2: a line is written"),
         (f"a {new_key()[1]}\na {new_key()[1]}\n", "line 2: its name or its key"),
         ("a {0}\nb {0}\n".format(new_key()[1]), "line 2: its name or its key"),
+        (f"a {new_key()[1]} bugdet=1\n", "line 1: 'bugdet=1': behind the hash stand"),
+        (f"a {new_key()[1]} budget=1 budget=1\n", "behind the hash stand, once each"),
+        (f"a {new_key()[1]} budget=1e6\n", "a limit is a whole number"),
+        (f"a {new_key()[1]} budget=-1\n", "a limit is a whole number"),
+        (f"a {new_key()[1]} requests_per_minute=0\n", "to lock a key out, delete its line"),
     ],
 )
 def test_wrong_files_name_the_line(tmp_path: Path, text: str, message: str) -> None:
@@ -76,12 +85,17 @@ def test_a_key_is_revoked_without_a_restart(keys: Path) -> None:
     (first, digest), (second, other) = new_key(), new_key()
     keys.write_text(f"alice {digest}\n")
     file = KeyFile(str(keys))
-    assert (file.owner(first), file.owner(second)) == ("alice", None)
+
+    def owner(key: str) -> str | None:
+        found = file.find(key)
+        return None if found is None else found.name
+
+    assert (owner(first), owner(second)) == ("alice", None)
     keys.write_text(f"alice {digest}\nbob   {other}\n")
-    assert (file.owner(first), file.owner(second)) == ("alice", "bob")
+    assert (owner(first), owner(second)) == ("alice", "bob")
     keys.write_text("half a li")
-    assert (file.owner(first), file.owner(second)) == (None, None)
+    assert (owner(first), owner(second)) == (None, None)
     keys.write_text(f"bob {other}\n")
-    assert (file.owner(first), file.owner(second)) == (None, "bob")
+    assert (owner(first), owner(second)) == (None, "bob")
     keys.unlink()
-    assert file.owner(second) is None
+    assert owner(second) is None

@@ -1,0 +1,151 @@
+"""The one ledger of a cluster: every gateway asks it before a request and tells it afterwards.
+
+It is a Serve deployment of one replica in the gateway's application, so limits hold over all gateways together. What
+they took is written to a file; where the ledger itself dies, Serve starts it anew, budgets go on from the file (at most
+what one write holds is forgotten), and the minute's buckets begin full again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from ray import serve
+
+from danlu.errors import InputError, RunError
+from serve_apps.gateway.limits import Charge, Grant, Ledger, Limits, Refusal
+from serve_apps.gateway.usage import UsageFile
+
+_ANSWER_WITHIN_S = 5.0
+_PAUSE_S = 0.2
+
+log = logging.getLogger("ray.serve")
+
+
+class LedgerUnavailableError(RunError):
+    """Limits can't be checked now; requests with limits are refused meanwhile."""
+
+    retry_after_s = 1
+
+
+class LedgerService(Protocol):
+    """A ledger, here or elsewhere."""
+
+    async def admit(self, grant: str, key: str, limits: Limits, tokens: int) -> Grant | Refusal: ...
+
+    async def charge(self, charges: Sequence[Charge]) -> None: ...
+
+
+class LocalLedger:
+    """Keeps the ledger, and its file beside the event loop.
+
+    Args:
+        usage_file: see UsageFile; None forgets at the end.
+        lifetime_s: see Ledger.
+    """
+
+    def __init__(self, usage_file: str | None, lifetime_s: float) -> None:
+        self._file = None if usage_file is None else UsageFile(usage_file)
+        used = {}
+        if self._file is not None:
+            self._file.prepare()
+            used = {name: usage.tokens for name, usage in self._file.read().items()}
+        self._ledger = Ledger(used, lifetime_s)
+        self._unwritten: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])  # requests, tokens
+        self._writing: asyncio.Task[None] | None = None
+
+    async def admit(self, grant: str, key: str, limits: Limits, tokens: int) -> Grant | Refusal:
+        """See Ledger.admit."""
+        return self._ledger.admit(grant, key, limits, tokens, time.monotonic())
+
+    async def charge(self, charges: Sequence[Charge]) -> None:
+        """See Ledger.charge. Returns before it is on disk."""
+        for charge in charges:
+            self._ledger.charge(charge, time.monotonic())
+            entry = self._unwritten[charge.key]
+            entry[0] += 1
+            entry[1] += charge.tokens
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write())
+
+    async def close(self) -> None:
+        """Wait until everything is written."""
+        if self._writing is not None:
+            await self._writing
+
+    async def _write(self) -> None:
+        """Write until nothing is left; what comes meanwhile goes with the next round."""
+        while self._unwritten and self._file is not None:
+            batch = [(name, requests, tokens) for name, (requests, tokens) in self._unwritten.items()]
+            self._unwritten.clear()
+            try:
+                await asyncio.to_thread(self._file.add, batch)
+            except InputError as error:
+                log.error("the use of keys is kept in memory only: %s", error)
+                for name, requests, tokens in batch:
+                    self._unwritten[name][0] += requests
+                    self._unwritten[name][1] += tokens
+                return
+
+
+class LedgerReplica(LocalLedger):
+    """The ledger as a deployment."""
+
+    async def __del__(self) -> None:
+        """Serve's own hook, before the replica ends."""
+        if hasattr(self, "_writing"):  # else the constructor failed
+            await self.close()
+
+
+class RemoteLedger:
+    """The ledger over Serve's handle."""
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+
+    async def admit(self, grant: str, key: str, limits: Limits, tokens: int) -> Grant | Refusal:
+        """See Ledger.admit.
+
+        Raises:
+            LedgerUnavailableError: it does not answer.
+        """
+        return await self._ask("admit", grant, key, limits, tokens)
+
+    async def charge(self, charges: Sequence[Charge]) -> None:
+        """See Ledger.charge; raises as `admit` does."""
+        await self._ask("charge", list(charges))
+
+    async def _ask(self, method: str, *arguments: object) -> Any:
+        from ray.exceptions import RayActorError
+        from ray.serve.exceptions import RayServeException
+
+        try:
+            async with asyncio.timeout(_ANSWER_WITHIN_S):
+                while True:
+                    try:
+                        return await getattr(self._handle, method).remote(*arguments)
+                    except RayActorError:  # Serve starts another at once
+                        await asyncio.sleep(_PAUSE_S)
+        except (TimeoutError, RayServeException) as error:
+            raise _unavailable() from error
+
+
+def ledger_application(usage_file: str | None, lifetime_s: float) -> serve.Application:
+    """The deployment, on the cluster's head node, where the file is."""
+    deployment = serve.deployment(
+        name="ledger",
+        num_replicas=1,
+        max_ongoing_requests=10_000,
+        health_check_period_s=2.0,
+        graceful_shutdown_timeout_s=10.0,
+        ray_actor_options={"num_cpus": 0, "resources": {"node:__internal_head__": 0.001}},
+    )(LedgerReplica)
+    return deployment.bind(usage_file, lifetime_s)
+
+
+def _unavailable() -> LedgerUnavailableError:
+    return LedgerUnavailableError("limits can't be checked", rule="the ledger of keys does not answer")

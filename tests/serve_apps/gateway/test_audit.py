@@ -1,0 +1,104 @@
+"""The audit log's file: whole lines, turned by size, shared by processes, and honest about what was lost."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serve_apps.gateway.audit import AuditLog, audit_line
+from serve_apps.gateway.settings import AuditSettings
+from serve_apps.request_record import RequestRecord
+
+
+def settings(folder: Path, **values: Any) -> AuditSettings:
+    return AuditSettings(folder=str(folder), **values)
+
+
+def lines(folder: Path) -> list[dict[str, Any]]:
+    """Of all files, oldest first."""
+    files = sorted(folder.glob("audit.jsonl*"), key=lambda f: -int(f.suffix[1:]) if f.suffix[1:].isdigit() else 0)
+    return [json.loads(line) for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def test_lines_are_json_and_in_order(tmp_path: Path) -> None:
+    audit = AuditLog(settings(tmp_path))
+    for number in range(1000):
+        audit.write({"number": number, "text": "丹\n炉\ud800"})
+    audit.close()
+    assert [line["number"] for line in lines(tmp_path)] == list(range(1000))
+
+
+def test_files_are_turned_by_size_and_the_oldest_go(tmp_path: Path) -> None:
+    audit = AuditLog(settings(tmp_path, max_mib=1000 / 2**20, files=2))
+    for number in range(30):
+        audit.write({"number": number, "padding": "x" * 400})
+        while audit._lines.qsize():
+            pass
+    audit.close()
+    names = sorted(file.name for file in tmp_path.glob("audit.jsonl*"))
+    assert names == ["audit.jsonl", "audit.jsonl.1", "audit.jsonl.2"]
+    assert all(file.stat().st_size <= 1000 for file in tmp_path.glob("audit.jsonl*"))
+    numbers = [line["number"] for line in lines(tmp_path)]
+    assert numbers == list(range(numbers[0], 30)) and len(numbers) <= 6
+
+
+def write_many(folder: Path, name: str) -> None:
+    audit = AuditLog(settings(folder, max_mib=4000 / 2**20, files=500))
+    for number in range(300):
+        audit.write({"name": name, "number": number, "padding": "x" * 50})
+    audit.close()
+
+
+def test_processes_share_a_file(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    writers = [context.Process(target=write_many, args=(tmp_path, name)) for name in ("a", "b", "c")]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    written = lines(tmp_path)
+    for name in ("a", "b", "c"):
+        assert sorted(line["number"] for line in written if line["name"] == name) == list(range(300))
+
+
+def test_a_disk_that_fails_is_told_later(tmp_path: Path) -> None:
+    folder = tmp_path / "audit"
+    audit = AuditLog(settings(folder))
+    (folder / "audit.jsonl").mkdir()  # nothing can be appended to a folder
+    audit.write({"number": 1})
+    while not audit._lost:
+        pass
+    (folder / "audit.jsonl").rmdir()
+    audit.write({"number": 2})
+    audit.close()
+    first, second = lines(folder)
+    assert first["lost_lines"] == 1 and second == {"number": 2}
+
+
+def test_a_stuck_disk_holds_no_request_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stuck = threading.Event()
+    append = AuditLog._append
+    monkeypatch.setattr(AuditLog, "_append", lambda audit, texts: (stuck.wait(), append(audit, texts))[1])
+    audit = AuditLog(settings(tmp_path))
+    for number in range(12_000):
+        audit.write({"number": number})
+    assert audit._lost > 0
+    stuck.set()
+    audit.close()
+    written = lines(tmp_path)
+    told = sum(line.get("lost_lines", 0) for line in written)
+    assert told + sum("number" in line for line in written) == 12_000
+
+
+def test_text_is_written_only_when_it_is_asked_for() -> None:
+    record = RequestRecord("r", key="alice", question=[{"content": "secret"}])
+    record.answer.append("hidden")
+    assert "secret" not in json.dumps(audit_line(record, 1.0)) and "hidden" not in json.dumps(audit_line(record, 1.0))
+    record.keep_text = True
+    line = audit_line(record, 1.0)
+    assert (line["question"], line["answer"]) == ([{"content": "secret"}], "hidden")

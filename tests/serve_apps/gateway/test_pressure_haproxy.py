@@ -1,0 +1,26 @@
+"""The same pressure with HAProxy before the gateways, as `danlu serve` has it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cluster.serve_proxy import haproxy, has_haproxy
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not has_haproxy(), reason="HAProxy's package is for Linux alone")
+def test_all_of_it_holds_behind_haproxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "RAY_SERVE_HAPROXY_BALANCE_ALGORITHM"
+    with haproxy():
+        settings = os.environ[name]
+    monkeypatch.setenv(name, settings.replace("http-request 30s", "http-request 2s"))
+    file = Path(__file__).with_name("test_pressure.py")
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", str(file)]
+    with haproxy():
+        ran = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ), timeout=280)
+    assert ran.returncode == 0, ran.stdout[-6000:]
