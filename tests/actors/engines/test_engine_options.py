@@ -174,3 +174,24 @@ def test_a_wrong_grammar_leaves_the_engine_as_it_was(checkpoint: Path) -> None:
 
 async def collect(engine: Any, asked: GenerationRequest) -> list[Any]:
     return [delta async for delta in engine.generate(asked)]
+
+
+@pytest.mark.parametrize("grammar", ['root ::= ("ab1" | "ab2"){15,20}', 'root ::= "[" [0-3] ("," [0-3]){10,20} "]"'])
+def test_guessing_ahead_keeps_to_the_grammar(checkpoint: Path, ask: Ask, grammar: str) -> None:
+    """What repeats is guessed from prompt and answer, and dropped where the grammar or the network says otherwise."""
+    asked = [
+        GenerationRequest(
+            f"{seed}",
+            "ab1ab2ab1ab2 [1,2,1,2] ",
+            SamplingParams(max_tokens=120, temperature=1.0, seed=seed, grammar=grammar, logprobs=0),
+        )
+        for seed in range(8)
+    ]
+    found = []
+    for tokens in (0, 4):
+        engine = OpenVinoEngine(checkpoint, precision="fp32", threads=1, prompt_lookup=tokens)
+        answers = ask(engine, *asked)
+        assert all(deltas[-1].finish_reason == "stop" for deltas in answers)
+        assert all(len(logprobs_of(deltas)) == deltas[-1].completion_tokens - 1 for deltas in answers)
+        found.append([text_of(deltas) for deltas in answers])
+    assert found[0] == found[1]
