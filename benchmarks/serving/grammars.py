@@ -41,7 +41,7 @@ SCHEMAS: dict[str, Any] = {
     "an order of three fields": ORDER,
     "a string": {"type": "string"},
     "a string of up to 20 characters": {"type": "string", "maxLength": 20},
-    "a string of up to 200 characters": {"type": "string", "maxLength": 200},
+    "a string of up to 100 characters": {"type": "string", "maxLength": 100},
     "1000 values of 48 characters": {"enum": [f"v{i:05d}" * 8 for i in range(1000)]},
     "900 optional fields": {"type": "object", "properties": {f"field{i}": {"type": "string"} for i in range(900)}},
     "arrays of 100 in arrays of 100": {
@@ -52,8 +52,8 @@ SCHEMAS: dict[str, Any] = {
 }
 PATTERNS = {
     r"pattern `\d{3}-(foo|bar)`": r"\d{3}-(foo|bar)",
-    "pattern `.{100,199}`": ".{100,199}",
-    "pattern `((((.*)*)*)*)*`": "((((.*)*)*)*)*",
+    "pattern `.{50,99}`": ".{50,99}",
+    "pattern `.*.*.*.*.*.*.*.*.*.*`": ".*" * 10,
 }
 
 

@@ -13,8 +13,9 @@ from typing import NoReturn
 from danlu.errors import InputError
 
 MAX_PATTERN = 1000  # characters
-MAX_REPEAT = 200  # of one quantifier
+MAX_REPEAT = 100  # of one quantifier
 MAX_EXPANDED = 400  # characters when every bounded repetition is written out: each takes tens of ms to compile
+MAX_ENDLESS = 10  # repetitions without a limit
 _MAX_DEPTH = 30
 _LAST = 0x10FFFF
 _SURROGATES = (0xD800, 0xDFFF)
@@ -102,6 +103,15 @@ def parse_pattern(text: str) -> Pattern:
         raise InputError(
             f"pattern {_short(text)}", rule=f"written out it has {expanded} characters, {MAX_EXPANDED} are allowed"
         )
+    if _ambiguous(parsed):
+        raise InputError(
+            f"pattern {_short(text)}",
+            rule="a repetition of no fixed number inside another one, or of what may be empty: such a grammar is "
+            "ambiguous, and may take for ever to compile",
+            fix="write it without the outer one, or with a fixed number inside",
+        )
+    if _endless(parsed) > MAX_ENDLESS:
+        raise InputError(f"pattern {_short(text)}", rule=f"at most {MAX_ENDLESS} repetitions without limit are allowed")
     return Pattern(parsed, from_start, to_end)
 
 
@@ -116,6 +126,47 @@ def size(regex: Regex) -> int:
             return 1 + sum(map(size, options))
         case Repeat(part, least, most):
             return 1 + size(part) * max(least, most or 1, 1)
+
+
+def _ambiguous(regex: Regex, inside: bool = False) -> bool:
+    """Whether a repetition of no fixed number stands in another one, or one without limit repeats what may be empty."""
+    match regex:
+        case Chars():
+            return False
+        case Sequence_(parts):
+            return any(_ambiguous(part, inside) for part in parts)
+        case Choice(options):
+            return any(_ambiguous(option, inside) for option in options)
+        case Repeat(part, least, most):
+            several = most is None or most > 1
+            if several and (_may_be_empty(part) or (inside and least != most)):
+                return True
+            return _ambiguous(part, inside or several)
+
+
+def _endless(regex: Regex) -> int:
+    """How many repetitions have no limit."""
+    match regex:
+        case Chars():
+            return 0
+        case Sequence_(parts):
+            return sum(map(_endless, parts))
+        case Choice(options):
+            return sum(map(_endless, options))
+        case Repeat(part, _, most):
+            return _endless(part) + (most is None)
+
+
+def _may_be_empty(regex: Regex) -> bool:
+    match regex:
+        case Chars():
+            return False
+        case Sequence_(parts):
+            return all(map(_may_be_empty, parts))
+        case Choice(options):
+            return any(map(_may_be_empty, options))
+        case Repeat(part, least, _):
+            return least == 0 or _may_be_empty(part)
 
 
 def complement(ranges: Ranges) -> Ranges:

@@ -16,7 +16,7 @@ ATOMS = st.sampled_from(
     ["a", "b", "中", "[ab]", "[^a]", r"\d", r"\W", r"\.", r"\u4e2d", ".", "(a|b中)", "(?:ab)", "[a-c-]"]
 )
 PARTS = st.tuples(ATOMS, st.sampled_from(["", "*", "+", "?", "{2}", "{1,3}", "{2,}", "*?"])).map("".join)
-PATTERNS = st.lists(st.lists(PARTS, max_size=4).map("".join), min_size=1, max_size=3).map("|".join)
+PATTERNS = st.lists(st.lists(PARTS, max_size=3).map("".join), min_size=1, max_size=3).map("|".join)
 TEXTS = st.text(alphabet="ab中.1 \n", max_size=8)
 
 
@@ -36,9 +36,8 @@ def test_anchors_bind_the_ends(pattern: str, text: str) -> None:
 
 def test_no_pattern_takes_more_than_polynomial_time() -> None:
     """Python's own matching of it would outlast the universe."""
-    assert not parse_pattern("^(a+)+$").fits("a" * 400 + "b")
     assert not parse_pattern("^(a|aa)*(a|aa)*(a|aa)*c$").fits("a" * 400)
-    assert not parse_pattern("(.*a?){50}b").fits_whole("ab" * 4000 + "a")
+    assert not parse_pattern(".*a?.*a?.*a?.*b").fits_whole("ab" * 4000 + "a")
 
 
 @pytest.mark.parametrize(
@@ -51,7 +50,7 @@ def test_no_pattern_takes_more_than_polynomial_time() -> None:
         ("*a", "nothing before"),
         ("a**", "after a quantifier"),
         ("a{3,1}", "wrong way round"),
-        ("a{201}", "above 200"),
+        ("a{101}", "above 100"),
         ("a{x}", "written"),
         ("[z-a]", "wrong way round"),
         ("(?=a)b", "look-around"),
@@ -67,6 +66,12 @@ def test_no_pattern_takes_more_than_polynomial_time() -> None:
         ("a" * 1001, "1001 characters"),
         ("(" * 40 + ")" * 40, "inside each other"),
         ("\\x4", "hexadecimal"),
+        ("(a+)+", "ambiguous"),
+        ("((((.*)*)*)*)*", "ambiguous"),
+        ("(a?)*", "ambiguous"),
+        ("(.{1,5})*", "ambiguous"),
+        (r"(\w+\s?)*", "ambiguous"),
+        (".*" * 11, "at most 10"),
     ],
 )
 def test_what_a_grammar_cannot_hold_is_refused(pattern: str, rule: str) -> None:
