@@ -19,9 +19,10 @@ from actors.engines.step_engine import StepEngine
 from actors.engines.step_model import NewTokens, Score
 from actors.engines.tokenizer import ModelTokenizer
 from danlu.config import validate
-from danlu.errors import ConfigError
+from danlu.errors import ConfigError, InputError
 
 _MOST_MIN_P = 1 - 1e-6  # openvino-genai takes no 1, which keeps the likeliest token alone as this does
+_COMPILE_S = 60.0  # those of the gateway take 5 s at most, where no other is before them
 _BLOCK_TOKENS = 32  # tokens per block of the CPU plugin's paged KV cache
 _LOOKUP_TOKENS = 3  # that must stand elsewhere already before what follows there is guessed
 
@@ -60,7 +61,12 @@ class OpenVinoEngine(StepEngine):
 
     async def _prepare(self, grammar: str) -> None:
         self._check_up()
-        await asyncio.get_running_loop().run_in_executor(self._compiling, self._grammars.prepare_grammar, grammar)
+        loop = asyncio.get_running_loop()
+        compiled = loop.run_in_executor(self._compiling, self._grammars.prepare_grammar, grammar)
+        try:
+            await asyncio.wait_for(compiled, _COMPILE_S)
+        except TimeoutError:
+            raise InputError("the grammar", rule=f"it was not compiled within {_COMPILE_S:g} s") from None
 
 
 class OpenVinoModel:

@@ -51,7 +51,7 @@ SCHEMAS: dict[str, Any] = {
     },
 }
 PATTERNS = {
-    r"pattern `\d{3}-(foo|bar)`": r"\d{3}-(foo|bar)",
+    r"pattern `\d{3}-(foo\|bar)`": r"\d{3}-(foo|bar)",
     "pattern `.{50,99}`": ".{50,99}",
     "pattern `.*.*.*.*.*.*.*.*.*.*`": ".*" * 10,
 }
