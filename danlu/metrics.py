@@ -67,6 +67,15 @@ GATEWAY_KEY_REQUESTS = Metric(
 GATEWAY_KEY_TOKENS = Metric(
     "danlu_gateway_key_tokens_total", "counter", ("key", "kind"), "tokens by the name of their API key"
 )
+GATEWAY_VERSION_REQUESTS = Metric(
+    "danlu_gateway_version_requests_total", "counter", ("model", "version", "code"), "requests by version of the model"
+)
+GATEWAY_VERSION_SECONDS = Metric(
+    "danlu_gateway_version_seconds",
+    "histogram",
+    ("model", "version"),
+    "seconds to an answer's beginning (the first token where it is streamed), by version of the model",
+)
 ENGINE_RUNNING = Metric("danlu_engine_running_requests", "gauge", ("model",), "sequences in the engine's batch")
 ENGINE_WAITING = Metric("danlu_engine_waiting_requests", "gauge", ("model",), "requests waiting for the engine")
 ENGINE_TOKENS = Metric(
@@ -114,6 +123,8 @@ METRICS: tuple[Metric, ...] = (
     GATEWAY_RETRIES,
     GATEWAY_KEY_REQUESTS,
     GATEWAY_KEY_TOKENS,
+    GATEWAY_VERSION_REQUESTS,
+    GATEWAY_VERSION_SECONDS,
     ENGINE_RUNNING,
     ENGINE_WAITING,
     ENGINE_TOKENS,

@@ -21,6 +21,8 @@ from danlu.metrics import (
     GATEWAY_RETRIES,
     GATEWAY_TIME_TO_FIRST_TOKEN,
     GATEWAY_TOKENS,
+    GATEWAY_VERSION_REQUESTS,
+    GATEWAY_VERSION_SECONDS,
     TRAINING_GRADIENT_NORM,
     TRAINING_LEARNING_RATE,
     TRAINING_LOSS,
@@ -36,16 +38,20 @@ _WINDOW = "5m"
 
 
 def rate(metric: Metric, by: str, matching: str = "") -> Query:
-    """Events per second of a counter, one series for each value of label `by`."""
+    """Events per second of a counter, one series for each value of label `by` (or of several: `model, version`)."""
     selector = f"{{{matching}}}" if matching else ""
-    return Query(f"sum by ({by}) (rate({metric.exported}{selector}[{_WINDOW}]))", f"{{{{{by}}}}}")
+    return Query(f"sum by ({by}) (rate({metric.exported}{selector}[{_WINDOW}]))", _legend(by))
 
 
 def quantile(metric: Metric, share: float, by: str = "") -> Query:
     """A quantile of a histogram in its unit, over all series or for each value of label `by`."""
-    labels, legend = ("le", f"p{share * 100:g}") if not by else (f"le, {by}", f"p{share * 100:g} {{{{{by}}}}}")
+    labels, legend = ("le", f"p{share * 100:g}") if not by else (f"le, {by}", f"p{share * 100:g} {_legend(by)}")
     buckets = f"sum by ({labels}) (rate({metric.exported}_bucket[{_WINDOW}]))"
     return Query(f"histogram_quantile({share}, {buckets})", legend)
+
+
+def _legend(by: str) -> str:
+    return " ".join(f"{{{{{label}}}}}" for label in by.split(", "))
 
 
 def share_of(metric: Metric, matching: str, legend: str) -> Query:
@@ -141,6 +147,26 @@ GATEWAY = Dashboard(
                 "short",
                 (Query("sum by (deployment) (ray_serve_deployment_queued_queries)", "{{deployment}}"),),
                 "Requests that wait in Ray Serve before a replica takes them.",
+            ),
+        ),
+        "Versions": (
+            Panel(
+                "Requests by version",
+                "reqps",
+                (rate(GATEWAY_VERSION_REQUESTS, "model, version"),),
+                "A canary's share of the conversations shows here.",
+            ),
+            Panel(
+                "Failures by version",
+                "reqps",
+                (rate(GATEWAY_VERSION_REQUESTS, "model, version", 'code=~"5.."'),),
+                "What to look at before a canary gets a larger share.",
+            ),
+            Panel(
+                "Beginning of the answer by version",
+                "s",
+                (quantile(GATEWAY_VERSION_SECONDS, 0.95, "model, version"),),
+                "The first token where answers are streamed.",
             ),
         ),
     },

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import math
 from collections import Counter
 from typing import Any, ClassVar, Literal, Self
 
@@ -11,62 +10,19 @@ from pydantic import Field, field_validator, model_validator
 
 from danlu.config import Settings
 from serve_apps.gateway.settings import AuditSettings, AuthSettings, TracingSettings
+from serve_apps.model_settings import NAME, ModelSettings, Replicas
+
+__all__ = ["AppName", "EmbeddingSettings", "GatewaySettings", "ModelSettings", "Replicas", "ServeConfig", "is_loopback"]
 
 AppName = Literal["customer_service", "code_generation"]
-EngineName = Literal["auto", "openvino", "transformers", "tensorrt_llm"]
 
 _PLANNED_APPS = ("console",)
-_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
-
-
-class Replicas(Settings):
-    """How many copies of a model run, and what makes Serve add one."""
-
-    min: int = Field(default=1, ge=0, description="replicas always running; 0 lets an idle model leave memory")
-    max: int = Field(default=1, ge=1, description="most replicas that load may start")
-    target_ongoing: float = Field(default=8.0, gt=0, description="requests per replica that autoscaling aims at")
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.min > self.max:
-            raise ValueError(f"replicas.min is {self.min}: it may not exceed replicas.max ({self.max})")
-        return self
-
-    @property
-    def max_ongoing(self) -> int:
-        """Requests that one replica takes at once: twice the target, so that load shows before it queues."""
-        return max(1, math.ceil(2 * self.target_ongoing))
-
-
-class ModelSettings(Settings):
-    """One language model: a checkpoint, the engine that runs it, and its share of the cluster."""
-
-    name: str = Field(description="what clients write as `model`", pattern=_NAME)
-    path: str = Field(description="run directory or model folder (Hugging Face form or OpenVINO)", min_length=1)
-    engine: EngineName = Field(
-        default="auto", description="inference engine; auto chooses by hardware and architecture"
-    )
-    options: dict[str, Any] = Field(default_factory=dict, description="options of the engine, as it names them")
-    replicas: Replicas = Field(default_factory=Replicas, description="how many copies run")
-    max_queued: int = Field(default=64, ge=1, description="requests that may wait at a gateway before it answers 429")
-    cpus: float = Field(default=0.5, gt=0, description="CPUs that Ray reserves for a replica (it may use more)")
-    gpus: float = Field(default=0.0, ge=0, description="GPUs that Ray gives to a replica")
-
-    @model_validator(mode="after")
-    def _gpu_engine(self) -> Self:
-        if self.engine == "tensorrt_llm" and self.gpus == 0:
-            raise ValueError("gpus is 0: engine tensorrt_llm needs at least one GPU for each replica")
-        shares = [self.options.get(key, 1) for key in ("tensor_parallel", "pipeline_parallel")]
-        if self.engine == "tensorrt_llm" and all(isinstance(n, int) for n in shares) and math.prod(shares) > self.gpus:
-            rule = f"options.tensor_parallel x options.pipeline_parallel is {math.prod(shares)}"
-            raise ValueError(f"gpus is {self.gpus:g}: {rule}, and each replica needs as many GPUs")
-        return self
 
 
 class EmbeddingSettings(Settings):
     """One embedding model: any sentence-transformers model, or one that `danlu index` has fitted."""
 
-    name: str = Field(description="what clients write as `model`", pattern=_NAME)
+    name: str = Field(description="what clients write as `model`", pattern=NAME)
     path: str = Field(description="folder or Hugging Face name of the model", min_length=1)
     replicas: int = Field(default=1, ge=1, description="how many copies run")
     max_queued: int = Field(default=64, ge=1, description="requests that may wait at a gateway before it answers 429")
@@ -118,7 +74,8 @@ class ServeConfig(Settings):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         names = [*(model.name for model in self.models), *(model.name for model in self.embeddings)]
-        for kind, given in (("models and embeddings", names), ("apps", self.apps)):
+        names += [name for model in self.models for name in model.adapters]
+        for kind, given in (("models, adapters and embeddings", names), ("apps", self.apps)):
             repeated = sorted(name for name, count in Counter(given).items() if count > 1)
             if repeated:
                 raise ValueError(f"{kind} name {', '.join(repeated)} more than once: each must differ")

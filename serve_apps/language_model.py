@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import Any
 from uuid import uuid4
 
 from actors.engines.protocol import Completion, Delta, GenerationRequest, Message, SamplingParams, Tool
-from serve_apps.served_model import ServedModel
+from serve_apps.served_model import ModelUnavailableError, ServedModel
+
+# A model that answered so lately is not asked again whether it is awake.
+_AWAKE_S = 5.0
 
 
 def app_name(model: str) -> str:
@@ -14,39 +21,63 @@ def app_name(model: str) -> str:
     return f"model-{model}"
 
 
+def canary_app_name(model: str) -> str:
+    """The Serve application that holds the second version of a language model."""
+    return f"{app_name(model)}@canary"  # which is no model's name
+
+
 class LanguageModel(ServedModel):
     """A served language model, for use inside a deployment or beside one.
 
+    Args:
+        name: what clients call it.
+        app: the Serve application that runs it; by default the one of its name.
+        version: which version of the model that is.
+        adapter: the adapter to answer with, of those that the application has loaded.
+        wake_within_s: seconds that a request waits for a replica when the model is asleep; None waits without limit.
+
     All methods raise
         InputError: the prompt is empty, or too long for the model.
-        ModelBusyError, ModelUnavailableError: see serve_apps.served_model.
+        ModelBusyError, ModelUnavailableError: see serve_apps.served_model; the latter also where it sleeps on.
         NotAvailableError: no model of that name is served.
     """
 
     traced = frozenset({"complete", "stream", "complete_chat", "stream_chat"})
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name, app_name(name))
+    def __init__(
+        self,
+        name: str,
+        *,
+        app: str | None = None,
+        version: str = "stable",
+        adapter: str | None = None,
+        wake_within_s: float | None = None,
+    ) -> None:
+        super().__init__(name, app or app_name(name))
+        self.version = version
+        self._adapter = adapter
+        self._wake_within_s = wake_within_s
+        self._awake_until = float("-inf")
 
     async def chat(
         self, messages: Sequence[Message], sampling: SamplingParams, tools: Sequence[Tool] = ()
     ) -> Completion:
         """The assistant's next turn."""
-        return await self._call("complete_chat", _new_id(), list(messages), sampling, list(tools))
+        return await self._call("complete_chat", _new_id(), list(messages), sampling, self._adapter, list(tools))
 
     def stream_chat(
         self, messages: Sequence[Message], sampling: SamplingParams, tools: Sequence[Tool] = ()
     ) -> AsyncGenerator[Delta, None]:
         """The assistant's next turn, piece by piece. Closing the generator stops the generation."""
-        return self._stream("stream_chat", _new_id(), list(messages), sampling, list(tools))
+        return self._stream("stream_chat", _new_id(), list(messages), sampling, self._adapter, list(tools))
 
     async def complete(self, prompt: str, sampling: SamplingParams) -> Completion:
         """What follows `prompt`, which is given to the model as it is."""
-        return await self._call("complete", GenerationRequest(_new_id(), prompt, sampling))
+        return await self._call("complete", GenerationRequest(_new_id(), prompt, sampling, self._adapter))
 
     def stream(self, prompt: str, sampling: SamplingParams) -> AsyncGenerator[Delta, None]:
         """What follows `prompt`, piece by piece. Closing the generator stops the generation."""
-        return self._stream("stream", GenerationRequest(_new_id(), prompt, sampling))
+        return self._stream("stream", GenerationRequest(_new_id(), prompt, sampling, self._adapter))
 
     async def render_chat(self, messages: Sequence[Message]) -> str:
         """The prompt that the model's chat template makes of a conversation."""
@@ -55,6 +86,31 @@ class LanguageModel(ServedModel):
     async def describe(self) -> str:
         """Which engine runs the model, and why, in words."""
         return await self._call("describe")
+
+    async def _call(self, method: str, *arguments: object) -> Any:
+        await self._wake()
+        return await super()._call(method, *arguments)
+
+    async def _stream(self, method: str, *arguments: object) -> AsyncGenerator[Any, None]:
+        await self._wake()
+        async with aclosing(super()._stream(method, *arguments)) as parts:
+            async for part in parts:
+                yield part
+
+    async def _wake(self) -> None:
+        """Wait until a replica answers; its start is what the request waits for, not an answer of any length."""
+        if self._wake_within_s is None or time.monotonic() < self._awake_until:
+            return
+        try:
+            async with asyncio.timeout(self._wake_within_s) as limit:
+                await super()._call("describe")
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            rule = f"it was asleep and did not start within {self._wake_within_s:g} s"
+            fix = "try again shortly; replicas.wake_within_s is how long to wait"
+            raise ModelUnavailableError(f"model {self.name!r} is not available", rule=rule, fix=fix) from None
+        self._awake_until = time.monotonic() + _AWAKE_S
 
 
 def _new_id() -> str:

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from actors.engines.adapters import find_adapter
 from actors.engines.model_folders import ARTIFACTS, find_model
 from actors.engines.select import check_options
 from danlu import errors
@@ -21,9 +22,10 @@ from danlu.config import Settings, apply_override, validate
 from danlu.errors import ConfigError, DanluError, ResourceError, RunError
 from danlu.progress import Progress
 from danlu.resources import require_free_port, require_resources
-from serve_apps import embedding_model, language_model
+from serve_apps import embedding_model
 from serve_apps.config import AppName, ModelSettings, ServeConfig
 from serve_apps.gateway.keys import KeyFile
+from serve_apps.model_apps import canary_shares, gateway_models, running_versions, version_apps, versions_of
 
 _POLL_S = 0.2
 _LOGGING = {"enable_access_log": False, "log_level": "WARNING"}
@@ -36,17 +38,29 @@ _FRONTS = ("gateway", *get_args(AppName))
 
 @dataclass(frozen=True)
 class AppSpec:
-    """One Serve application, in the words of Serve's own config file."""
+    """One Serve application, in the words of Serve's own config file.
+
+    Args:
+        user_config: arguments that may change while it runs, of the deployment that is named as the application is.
+    """
 
     name: str
     route_prefix: str | None
     import_path: str
     args: dict[str, Any]
+    user_config: dict[str, Any] | None = None
 
     def build(self) -> Any:
         """The `serve.Application`."""
         module, _, function = self.import_path.partition(":")
-        return getattr(importlib.import_module(module), function)(self.args)
+        return getattr(importlib.import_module(module), function)({**self.args, **(self.user_config or {})})
+
+    def deploy(self) -> dict[str, Any]:
+        """The entry for `serve deploy`, which restarts what has other `args` but not another `user_config`."""
+        entry = {name: value for name, value in asdict(self).items() if name != "user_config"}
+        if self.user_config is None:
+            return entry
+        return {**entry, "deployments": [{"name": self.name, "user_config": self.user_config}]}
 
 
 def app_specs(config: ServeConfig) -> list[AppSpec]:
@@ -58,18 +72,23 @@ def app_specs(config: ServeConfig) -> list[AppSpec]:
     for model in config.models:
         _check_engine(model)
     gateway = {
-        "models": [model.name for model in config.models],
+        "models": [entry for model in config.models for entry in gateway_models(model)],
         "embeddings": [model.name for model in config.embeddings],
         **config.auth.model_dump(),
         "gateway": config.gateway.model_dump(),
     }
+    shares = {"canary_shares": canary_shares(config.models)}
     return [
-        *(_model_spec(language_model.app_name(model.name), "serve_apps.models", model) for model in config.models),
+        *(
+            _model_spec(app, "serve_apps.models", version)
+            for model in config.models
+            for app, version in version_apps(model)
+        ),
         *(
             _model_spec(embedding_model.app_name(model.name), "serve_apps.embedding_model", model)
             for model in config.embeddings
         ),
-        AppSpec("gateway", "/v1", "serve_apps.gateway.app:build", gateway),
+        AppSpec("gateway", "/v1", "serve_apps.gateway.app:build", gateway, shares),
         *(_app_spec(name, config) for name in config.apps),
     ]
 
@@ -80,7 +99,7 @@ def to_deploy_config(config: ServeConfig) -> dict[str, Any]:
         "proxy_location": "EveryNode",
         "http_options": {"host": config.host, "port": config.port},
         "logging_config": dict(_LOGGING),
-        "applications": [asdict(spec) for spec in app_specs(config)],
+        "applications": [spec.deploy() for spec in app_specs(config)],
     }
 
 
@@ -228,22 +247,23 @@ def is_running(name: str, applications: Mapping[str, Any]) -> bool:
 
 def _describe(config: ServeConfig, progress: Progress) -> None:
     """Say which engine runs each model; one that has scaled to zero is not woken for it."""
-    for model in config.models:
-        if model.replicas.min:
-            progress.say(f"{model.name}: {asyncio.run(language_model.LanguageModel(model.name).describe())}")
+    for model in running_versions(config.models):
+        progress.say(f"{model.name}: {asyncio.run(model.describe())}")
 
 
 def _checked(config: ServeConfig) -> ServeConfig:
     """The config with absolute paths, as replicas need not run in the caller's working directory."""
-    for model in config.models:
+    for model in versions_of(config.models):
         find_model(model.path)
+        for name, folder in model.adapters.items():
+            find_adapter(folder, f"adapters.{name}")
     if config.auth.keys_file is not None:
         KeyFile(config.auth.keys_file)
     auth, audit = config.auth, config.gateway.audit
     gateway = {"audit": audit.model_copy(update={"folder": _resolved(audit.folder)})}
     return config.model_copy(
         update={
-            "models": [m.model_copy(update={"path": _absolute(m.path)}) for m in config.models],
+            "models": [_anywhere(model) for model in config.models],
             "embeddings": [m.model_copy(update={"path": _absolute(m.path)}) for m in config.embeddings],
             "auth": auth.model_copy(
                 update={"keys_file": _resolved(auth.keys_file), "usage_file": _resolved(auth.usage_file)}
@@ -251,6 +271,14 @@ def _checked(config: ServeConfig) -> ServeConfig:
             "gateway": config.gateway.model_copy(update=gateway),
         }
     )
+
+
+def _anywhere(model: ModelSettings) -> ModelSettings:
+    update: dict[str, Any] = {"path": _absolute(model.path)}
+    update["adapters"] = {name: _absolute(path) for name, path in model.adapters.items()}
+    if model.canary is not None:
+        update["canary"] = model.canary.model_copy(update={"path": _absolute(model.canary.path)})
+    return model.model_copy(update=update)
 
 
 def _resolved(path: str | None) -> str | None:
@@ -267,7 +295,7 @@ def _require_room(config: ServeConfig) -> None:
 
     from serve_apps.gateway.app import CPUS
 
-    held = [(m.cpus * m.replicas.min, m.gpus * m.replicas.min) for m in config.models]
+    held = [(m.cpus * m.replicas.min, m.gpus * m.replicas.min) for m in versions_of(config.models)]
     held += [(m.cpus * m.replicas, m.gpus * m.replicas) for m in config.embeddings]
     held += [(CPUS * config.gateway.replicas, 0.0), (_APP_CPUS * len(config.apps), 0.0)]
     wanted = {"CPU": sum(cpus for cpus, _ in held), "GPU": sum(gpus for _, gpus in held)}
@@ -282,7 +310,7 @@ def _model_spec(name: str, module: str, model: Settings) -> AppSpec:
 def _check_engine(model: ModelSettings) -> None:
     """Options are checked before anything starts: a replica would say the same a minute later."""
     try:
-        check_options(model.engine, model.options)
+        check_options("transformers" if model.adapters else model.engine, model.options)
     except ConfigError as error:
         raise ConfigError(f"in options of the model {model.name}:\n{error.what}", rule=error.rule) from None
 
@@ -291,7 +319,7 @@ def _app_spec(name: AppName, config: ServeConfig) -> AppSpec:
     """An app's spec, its settings checked by the app's own config module."""
     block = getattr(config, name)
     if config.auth.keys_file is not None:
-        block = {**block, "keys_file": config.auth.keys_file}
+        block = {**block, "keys_file": config.auth.keys_file, "key_limits": config.auth.limits.model_dump()}
     module = importlib.import_module(f"serve_apps.{name}.config")
     try:
         settings = validate(module.Settings, block)

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import time
+import warnings
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, suppress
 from typing import Any, cast
 
 from ray import serve
-from ray.serve.config import AutoscalingConfig, BackpressureConfig
+from ray.serve.config import AutoscalingConfig, AutoscalingPolicy, BackpressureConfig, RequestRouterConfig
 
 from actors.engines.protocol import Completion, Delta, Engine, GenerationRequest, Message, SamplingParams, Tool
 from danlu.config import validate
 from danlu.errors import DanluError
-from serve_apps.config import ModelSettings
+from serve_apps.autoscaling import FIRST_TOKEN_S, KV_USE, FirstTokens
 from serve_apps.engine_gauges import EngineGauges
+from serve_apps.model_settings import ModelSettings, Replicas, Routing
 from serve_apps.served_model import RETRY_AFTER_S
 from serve_apps.tracing import TraceContext, traced
 
 DEPLOYMENT = "engine"
 _GAUGE_PERIOD_S = 2.0
+_MEASUREMENTS = 5  # in the window that load is averaged over
 # A replica that is to go takes no more requests and ends with its last one, or after this time.
 DRAIN_S = 600.0
 
@@ -38,6 +42,7 @@ class EngineReplica:
         self._name = settings.name
         self._why = _reason(settings) if factory is None else "made by its caller"
         self._engine = (factory or _create)(settings)
+        self._first_tokens = FirstTokens(settings.replicas.window_s)
         await self._engine.start()
         self._gauges = asyncio.create_task(self._report())
 
@@ -45,13 +50,17 @@ class EngineReplica:
         self, request: GenerationRequest, trace: TraceContext | None = None
     ) -> AsyncIterator[Delta | DanluError]:
         """The answer piece by piece. Cancelling the call frees the sequence in the engine."""
+        ticket = self._first_tokens.asked(time.monotonic())
         try:
             # The engine's generate() is an async generator; the protocol promises no more than an iterator.
             async with aclosing(cast(Any, self._engine.generate(request))) as deltas:
                 async for delta in deltas if trace is None else traced(deltas, trace, f"danlu-{self._name}"):
+                    self._first_tokens.begun(ticket, time.monotonic())
                     yield delta
         except DanluError as error:
             yield error
+        finally:
+            self._first_tokens.ended(ticket)
 
     async def complete(self, request: GenerationRequest, trace: TraceContext | None = None) -> Completion | DanluError:
         """The whole answer."""
@@ -71,12 +80,13 @@ class EngineReplica:
         request_id: str,
         messages: Sequence[Message],
         sampling: SamplingParams,
+        adapter: str | None = None,
         tools: Sequence[Tool] = (),
         trace: TraceContext | None = None,
     ) -> AsyncIterator[Delta | DanluError]:
         """`render_chat` and `stream` in one call across processes."""
         try:
-            request = GenerationRequest(request_id, self._prompt(messages, tools), sampling)
+            request = GenerationRequest(request_id, self._prompt(messages, tools), sampling, adapter)
         except DanluError as error:
             yield error
             return
@@ -88,6 +98,7 @@ class EngineReplica:
         request_id: str,
         messages: Sequence[Message],
         sampling: SamplingParams,
+        adapter: str | None = None,
         tools: Sequence[Tool] = (),
         trace: TraceContext | None = None,
     ) -> Completion | DanluError:
@@ -96,7 +107,7 @@ class EngineReplica:
             prompt = self._prompt(messages, tools)
         except DanluError as error:
             return error
-        return await self.complete(GenerationRequest(request_id, prompt, sampling), trace)
+        return await self.complete(GenerationRequest(request_id, prompt, sampling, adapter), trace)
 
     async def render_chat(self, messages: Sequence[Message]) -> str | DanluError:
         """The prompt that the model's chat template makes of a conversation."""
@@ -111,6 +122,14 @@ class EngineReplica:
     async def describe(self) -> str:
         """Which engine runs the model, and why, in words."""
         return f"{type(self._engine).__name__} ({self._why}), context of {self._engine.context_length} tokens"
+
+    async def record_autoscaling_stats(self) -> dict[str, float]:
+        """Serve's own hook: what ReplicaPolicy reads beside the number of requests."""
+        told = {
+            KV_USE: self._engine.stats().kv_cache_use,
+            FIRST_TOKEN_S: self._first_tokens.typical_s(time.monotonic()),
+        }
+        return {name: value for name, value in told.items() if value is not None}
 
     async def check_health(self) -> None:
         """Serve's own hook: a replica that raises here is replaced."""
@@ -145,7 +164,8 @@ def application(model: ModelSettings, factory: EngineFactory | None = None) -> s
         max_queued_requests=model.max_queued,
         backpressure_config=BackpressureConfig(status_code=429, retry_after_s=RETRY_AFTER_S),
         ray_actor_options={"num_cpus": model.cpus, "num_gpus": model.gpus},
-        **_scale(model),
+        **_scale(model.replicas),
+        **_route(model.routing),
     )(EngineReplica)
     return deployment.bind(model.model_dump(), factory)
 
@@ -158,24 +178,58 @@ def build(config: dict[str, Any]) -> serve.Application:
 def _create(model: ModelSettings) -> Engine:
     from actors.engines.select import create_engine
 
-    return create_engine(model.path, engine=model.engine, **{"name": model.name, **model.options})
+    adapters = {"adapters": model.adapters} if model.adapters else {}
+    return create_engine(model.path, engine=_engine(model), **{"name": model.name, **model.options, **adapters})
 
 
 def _reason(model: ModelSettings) -> str:
     from actors.engines.model_folders import find_model
     from actors.engines.select import explain_choice
 
-    return explain_choice(find_model(model.path), model.engine, model.options)[1]
+    reason = explain_choice(find_model(model.path), _engine(model), model.options)[1]
+    return "it serves adapters" if model.adapters and model.engine == "auto" else reason
 
 
-def _scale(model: ModelSettings) -> dict[str, Any]:
-    replicas = model.replicas
+def _engine(model: ModelSettings) -> str:
+    return "transformers" if model.adapters else model.engine
+
+
+def _scale(replicas: Replicas) -> dict[str, Any]:
     if replicas.min == replicas.max:
         return {"num_replicas": replicas.min}
-    return {
-        "autoscaling_config": AutoscalingConfig(
+    policy = AutoscalingPolicy(
+        policy_function="serve_apps.autoscaling:ReplicaPolicy",
+        policy_kwargs={
+            "ongoing": replicas.target_ongoing,
+            "window_s": replicas.window_s,
+            "kv_use": replicas.target_kv_use,
+            "first_token_s": replicas.target_first_token_s,
+        },
+    )
+    with warnings.catch_warnings():
+        # Ray announces that metrics_interval_s will go. Its default of 10 s is what every decision would wait for.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        config = AutoscalingConfig(
             min_replicas=replicas.min,
             max_replicas=replicas.max,
             target_ongoing_requests=replicas.target_ongoing,
+            look_back_period_s=replicas.window_s,
+            metrics_interval_s=replicas.window_s / _MEASUREMENTS,
+            upscale_delay_s=replicas.up_after_s,
+            downscale_delay_s=replicas.down_after_s,
+            downscale_to_zero_delay_s=replicas.zero_after_s,
+            policy=policy,
+        )
+    return {"autoscaling_config": config}
+
+
+def _route(routing: Routing) -> dict[str, Any]:
+    if routing.by == "balanced":
+        return {}
+    config: Any = RequestRouterConfig  # its annotations are those of Serve's own defaults
+    return {
+        "request_router_config": config(
+            request_router_class="serve_apps.routing.PrefixRouter",
+            request_router_kwargs={"most_ahead": routing.most_ahead, "remembered": routing.remembered},
         )
     }

@@ -55,11 +55,12 @@ class SamplingParams:
 
 @dataclass(frozen=True)
 class GenerationRequest:
-    """One prompt (plain text, chat template already applied) to continue."""
+    """One prompt (plain text, chat template already applied) to continue, with one of the engine's adapters or none."""
 
     id: str
     prompt: str
     sampling: SamplingParams = field(default_factory=SamplingParams)
+    adapter: str | None = None
 
 
 @dataclass(frozen=True)

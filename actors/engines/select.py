@@ -106,7 +106,8 @@ def create_engine(path: str | Path, engine: str = "auto", **options: Any) -> Eng
     Args:
         path: the run directory of `danlu compress` or `danlu train`, a Hugging Face folder, or a converted folder.
         engine: `auto` or an engine's name.
-        options: `name`, and the engine's settings (OpenVinoSettings, TransformersSettings, TensorRtSettings).
+        options: `name`, `adapters` (of the transformers engine), and the engine's settings (OpenVinoSettings,
+            TransformersSettings, TensorRtSettings).
 
     Raises:
         InputError: no model lies there.
@@ -115,7 +116,7 @@ def create_engine(path: str | Path, engine: str = "auto", **options: Any) -> Eng
     """
     model = find_model(path)
     name, _ = explain_choice(model, engine, options)
-    check_options(name, {key: value for key, value in options.items() if key != "name"})
+    check_options(name, {key: value for key, value in options.items() if key not in ("name", "adapters")})
     module_name, engine_class = _engine_class(name, options)
     module = importlib.import_module(module_name)
     folder = _openvino_source(model, options) if name == "openvino" else model.checkpoint

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import secrets
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 
@@ -28,12 +28,21 @@ class StepEngine:
         model: not loaded yet; `start` loads it.
         tokenizer: the model's tokenizer and chat template.
         context_length: tokens that prompt and answer may have together.
+        adapters: names of the adapters that requests may ask for; `model` is an AdapterStepModel then.
     """
 
     offered: frozenset[str] = frozenset()  # see admission.check_sampling
 
-    def __init__(self, name: str, model: StepModel, tokenizer: ModelTokenizer, context_length: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        model: StepModel,
+        tokenizer: ModelTokenizer,
+        context_length: int,
+        adapters: Collection[str] = (),
+    ) -> None:
         self.name = name
+        self._adapters = frozenset(adapters)
         self.context_length = context_length
         self.tokenizer = tokenizer
         self._worker = Worker(model, tokenizer.decode, self._send, tokenizer.token_bytes)
@@ -67,11 +76,14 @@ class StepEngine:
         if request.sampling.grammar:
             await self._prepare(request.sampling.grammar)
         self._check_up()
+        if request.adapter is not None and request.adapter not in self._adapters:
+            known = ", ".join(sorted(self._adapters)) or "none"
+            raise InputError(f"adapter {request.adapter!r}", rule=f"engine {self.name} has loaded: {known}")
         if request.id in self._open:
             raise InputError(f"request id {request.id!r}", rule="a request with this id is under way")
         ticket = self._open[request.id] = next(self._tickets)
         mailbox = self._mailboxes[ticket] = asyncio.Queue()
-        self._worker.submit(Submit(ticket, prompt_ids, _seeded(request.sampling)))
+        self._worker.submit(Submit(ticket, prompt_ids, _seeded(request.sampling), request.adapter))
         try:
             async for delta in _read(mailbox):
                 yield delta

@@ -66,3 +66,11 @@ class StepModel(Protocol):
     def close(self) -> None:
         """Free the model."""
         ...
+
+
+class AdapterStepModel(StepModel, Protocol):
+    """A StepModel with adapters, each request with one of them or none."""
+
+    def add(
+        self, request_id: int, prompt_ids: Sequence[int], sampling: SamplingParams, adapter: str | None = None
+    ) -> None: ...

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import inspect
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from actors.engines.adapters import Adapters
 from actors.engines.admission import PENALTIES
 from actors.engines.model_files import context_length, end_tokens, read_config, vocabulary_size
 from actors.engines.protocol import SamplingParams
@@ -31,21 +32,24 @@ class TransformersEngine(StepEngine):
     Args:
         path: the folder.
         name: what the engine is called; the folder's name unless given.
+        adapters: LoRA adapters by name, each a folder in peft's form; requests may ask for one of them.
         settings: fields of TransformersSettings.
 
     Raises:
-        InputError: the folder is no model.
+        InputError: the folder is no model, or an adapter's is none.
         ConfigError: a setting is wrong.
     """
 
     offered = frozenset({"logprobs", "top_logprobs", "min_p"}) | PENALTIES
 
-    def __init__(self, path: str | Path, name: str = "", **settings: Any) -> None:
+    def __init__(
+        self, path: str | Path, name: str = "", adapters: Mapping[str, str] | None = None, **settings: Any
+    ) -> None:
         folder = Path(path)
         config = read_config(folder)
-        model = TransformersModel(folder, config, validate(TransformersSettings, settings))
+        model = TransformersModel(folder, config, validate(TransformersSettings, settings), Adapters(adapters or {}))
         tokenizer = ModelTokenizer(folder, vocabulary_size(config))
-        super().__init__(name or folder.name, model, tokenizer, context_length(config))
+        super().__init__(name or folder.name, model, tokenizer, context_length(config), adapters or {})
 
 
 @dataclass
@@ -59,6 +63,7 @@ class _Sequence:
     unread: list[int]
     sampling: SamplingParams
     generator: Any
+    adapter: str | None = None
     prompt: Sequence[int] = ()
     answer: list[int] = field(default_factory=list)
     cache: Any = None
@@ -72,8 +77,12 @@ class _Sequence:
 class TransformersModel:
     """A StepModel over AutoModelForCausalLM with continuous batching."""
 
-    def __init__(self, folder: Path, config: dict[str, Any], settings: TransformersSettings) -> None:
+    def __init__(
+        self, folder: Path, config: dict[str, Any], settings: TransformersSettings, adapters: Adapters | None = None
+    ) -> None:
         self._folder = folder
+        self._adapters = adapters or Adapters({})
+        self._most_tokens = settings.sequences * context_length(config)
         self._settings = settings
         self._end_tokens = end_tokens(folder, config)
         self._waiting: deque[_Sequence] = deque()
@@ -92,18 +101,21 @@ class TransformersModel:
 
         if self._settings.threads:
             torch.set_num_threads(self._settings.threads)
-        self._model = _load(self._folder, self._settings.dtype).to(_device(self._settings.device))
+        model = _load(self._folder, self._settings.dtype)
         # A whole prompt's logits may be larger than the network; most networks can leave all but the last out.
-        self._skips_logits = "logits_to_keep" in inspect.signature(self._model.forward).parameters
+        self._skips_logits = "logits_to_keep" in inspect.signature(model.forward).parameters
+        self._model = self._adapters.put_on(model).to(_device(self._settings.device))
         self._batch = KvBatch()
 
-    def add(self, request_id: int, prompt_ids: Sequence[int], sampling: SamplingParams) -> None:
+    def add(
+        self, request_id: int, prompt_ids: Sequence[int], sampling: SamplingParams, adapter: str | None = None
+    ) -> None:
         """Queue a request."""
         import torch
 
         assert sampling.seed is not None
         generator = torch.Generator(self._model.device).manual_seed(sampling.seed)
-        self._waiting.append(_Sequence(request_id, list(prompt_ids), sampling, generator, tuple(prompt_ids)))
+        self._waiting.append(_Sequence(request_id, list(prompt_ids), sampling, generator, adapter, tuple(prompt_ids)))
 
     def cancel(self, request_id: int) -> None:
         """Forget a request and free its cache."""
@@ -125,8 +137,8 @@ class TransformersModel:
         return self._advanced
 
     def kv_cache_use(self) -> float | None:
-        """The cache grows and shrinks with its sequences: there is no share to tell."""
-        return None
+        """Columns of the rows' caches, as a share of `sequences` full contexts; those decoded alone left out."""
+        return len(self._rows) * self._batch.columns / self._most_tokens
 
     def close(self) -> None:
         """Free the model."""
@@ -137,7 +149,7 @@ class TransformersModel:
     def _read_prompt(self, sequence: _Sequence) -> NewTokens:
         from actors.engines.kv_batch import can_batch
 
-        logits, cache = self._forward([sequence.unread])
+        logits, cache = self._forward([sequence])
         together = can_batch(cache)
         if not together:
             self._alone, sequence.cache = sequence, cache
@@ -153,9 +165,7 @@ class TransformersModel:
         if not self._rows:
             return []
         batch = self._batch
-        logits, _ = self._forward(
-            [sequence.unread for sequence in self._rows], batch.cache, batch.next_positions(), batch.next_mask()
-        )
+        logits, _ = self._forward(self._rows, batch.cache, batch.next_positions(), batch.next_mask())
         batch.advanced()
         greedy = logits.argmax(-1).tolist()  # one transfer from the device for all of them
         new = [
@@ -169,7 +179,7 @@ class TransformersModel:
         sequence = self._alone
         if sequence is None:
             return []
-        logits, sequence.cache = self._forward([sequence.unread], sequence.cache)
+        logits, sequence.cache = self._forward([sequence], sequence.cache)
         new = self._draw(sequence, logits)
         if new.finish_reason is not None:
             self._alone = None
@@ -181,20 +191,25 @@ class TransformersModel:
         self._rows = rows
 
     def _forward(
-        self, unread: list[list[int]], cache: Any = None, positions: list[int] | None = None, mask: Any = None
+        self, rows: list[_Sequence], cache: Any = None, positions: list[int] | None = None, mask: Any = None
     ) -> tuple[Any, Any]:
         """Read tokens; returns the logits (rows, vocabulary) after the last of each row, and the cache."""
         import torch
 
         device = self._model.device
-        more: dict[str, Any] = {"logits_to_keep": 1} if self._skips_logits else {}
+        more: dict[str, Any] = dict(self._adapters.of_rows([sequence.adapter for sequence in rows]))
+        if self._skips_logits:
+            more["logits_to_keep"] = 1
         if positions is not None:
             more["position_ids"] = torch.tensor(positions, device=device)[:, None]
         if mask is not None:
             more["attention_mask"] = mask.to(device)
         with torch.inference_mode():
             output = self._model(
-                input_ids=torch.tensor(unread, device=device), past_key_values=cache, use_cache=True, **more
+                input_ids=torch.tensor([sequence.unread for sequence in rows], device=device),
+                past_key_values=cache,
+                use_cache=True,
+                **more,
             )
         return output.logits[:, -1].float(), output.past_key_values
 

@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import cast
 
 from actors.engines.protocol import Delta, FinishReason, SamplingParams, TokenLogprob
-from actors.engines.step_model import NewTokens, Score, StepModel
+from actors.engines.step_model import AdapterStepModel, NewTokens, Score, StepModel
 from actors.engines.text_stream import Decode, TextStream
 from danlu.errors import RunError
 
@@ -29,6 +30,7 @@ class Submit:
     request_id: int
     prompt_ids: Sequence[int]
     sampling: SamplingParams
+    adapter: str | None = None
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,11 @@ class Worker:
                 self._end(command.request_id, "abort")
 
     def _admit(self, request: Submit) -> None:
-        self._model.add(request.request_id, request.prompt_ids, request.sampling)
+        if request.adapter is None:
+            self._model.add(request.request_id, request.prompt_ids, request.sampling)
+        else:  # StepEngine lets no other request through
+            model = cast(AdapterStepModel, self._model)
+            model.add(request.request_id, request.prompt_ids, request.sampling, request.adapter)
         stream = TextStream(self._decode, request.sampling.stop)
         self._answers[request.request_id] = Answer(stream, len(request.prompt_ids))
         self.prompt_tokens += len(request.prompt_ids)

@@ -23,8 +23,8 @@ from serve_apps.code_generation.requirement import read_requirement
 from serve_apps.code_generation.solution import Solution
 from serve_apps.code_generation.solver import Solver
 from serve_apps.gateway import errors
-from serve_apps.gateway.keys import KeyFile
-from serve_apps.gateway.middleware import LimitBody, RequireKey
+from serve_apps.gateway.charging import demand_keys
+from serve_apps.gateway.middleware import LimitBody
 from serve_apps.language_model import LanguageModel
 
 CPUS = 0.25
@@ -69,8 +69,7 @@ def create_app(config: CodeGenerationConfig) -> FastAPI:
     app.include_router(router)
     errors.install(app)
     app.add_middleware(LimitBody, max_bytes=_MOST_BODY_BYTES)
-    if config.keys_file is not None:
-        app.add_middleware(RequireKey, keys=KeyFile(config.keys_file))
+    demand_keys(app, config.keys_file, config.key_limits)
     return app
 
 

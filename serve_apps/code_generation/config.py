@@ -7,6 +7,7 @@ from pydantic import Field
 from actors.sandbox.limits import Limits
 from actors.sandbox.results import Level
 from danlu import config
+from serve_apps.gateway.settings import LimitSettings
 
 
 class SandboxSettings(config.Settings):
@@ -32,6 +33,9 @@ class CodeGenerationConfig(config.Settings):
     max_ongoing: int = Field(default=4, ge=1, description="requests under way at once; more wait, then get 429")
     replicas: int = Field(default=1, ge=1, description="copies of the application")
     keys_file: str | None = Field(default=None, description="file of API keys; set by the server's auth.keys_file")
+    key_limits: LimitSettings = Field(
+        default_factory=LimitSettings, description="of keys; set by the server's auth.limits"
+    )
 
 
 Settings = CodeGenerationConfig  # the name by which the server finds an application's settings

@@ -23,8 +23,8 @@ from serve_apps.customer_service.metrics import CustomerServiceMetrics
 from serve_apps.customer_service.phrasing import Phrasing
 from serve_apps.customer_service.routes import router
 from serve_apps.gateway import errors
-from serve_apps.gateway.keys import KeyFile
-from serve_apps.gateway.middleware import LimitBody, RequireKey
+from serve_apps.gateway.charging import demand_keys
+from serve_apps.gateway.middleware import LimitBody
 from serve_apps.language_model import LanguageModel
 
 # Messages that one process answers at a time; what is above waits, then gets 429.
@@ -65,8 +65,7 @@ def create_app(desk: Desk, config: CustomerServiceConfig) -> FastAPI:
     app.include_router(router)
     errors.install(app)
     app.add_middleware(LimitBody, max_bytes=config.max_body_bytes)
-    if config.keys_file is not None:
-        app.add_middleware(RequireKey, keys=KeyFile(config.keys_file))
+    demand_keys(app, config.keys_file, config.key_limits)
     return app
 
 

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from danlu import config
 from serve_apps.customer_service.decisions import DialogueLimits
+from serve_apps.gateway.settings import LimitSettings
 
 
 class BackOfficeConfig(config.Settings):
@@ -52,6 +53,9 @@ class CustomerServiceConfig(config.Settings):
     replicas: int = Field(default=1, ge=1, description="processes that answer")
     cpus: float = Field(default=0.3, gt=0, description="CPUs that Ray reserves for each")
     keys_file: str | None = Field(default=None, description="file of API keys; without one everybody may ask")
+    key_limits: LimitSettings = Field(
+        default_factory=LimitSettings, description="of keys; set by the server's auth.limits"
+    )
 
 
 # The name under which `danlu serve` finds an application's settings.

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from fastapi import Depends, FastAPI
-from pydantic import Field
+from pydantic import Field, field_validator
 from ray import serve
 from ray.serve.config import BackpressureConfig
 
@@ -27,7 +27,8 @@ from serve_apps.gateway.recording import Record, admit
 from serve_apps.gateway.routes import Served, embedding_router, router
 from serve_apps.gateway.settings import LimitSettings
 from serve_apps.gateway.usage import usage_path
-from serve_apps.language_model import LanguageModel
+from serve_apps.gateway.versions import NameVersion, Versions
+from serve_apps.language_model import LanguageModel, app_name, canary_app_name
 from serve_apps.tracing import Tracing
 
 CPUS = 0.2
@@ -37,15 +38,33 @@ _LOST_S = 60.0
 _MAX_ONGOING = 1024
 
 
+class GatewayModel(Settings):
+    """What the gateway knows of a language model."""
+
+    name: str = Field(description="what clients call it")
+    version: str = Field(default="stable", description="its name in x-model-version")
+    canary: str | None = Field(default=None, description="the same of its second version; null where there is none")
+    base: str | None = Field(default=None, description="the model whose adapter it is; null for a model of its own")
+    wake_within_s: float | None = Field(default=None, description="seconds to wait for it where it may be asleep")
+
+
 class GatewayConfig(Settings):
     """What the gateway is built from."""
 
-    models: list[str] = Field(description="names of the served language models")
+    models: list[GatewayModel] = Field(description="the served language models; a name alone is one with all defaults")
     embeddings: list[str] = Field(default_factory=list, description="names of the served embedding models")
+    canary_shares: dict[str, float] = Field(
+        default_factory=dict, description="model -> share of its canary; for `serve deploy` it is user_config instead"
+    )
     keys_file: str | None = Field(default=None, description="API keys; without a file everybody may ask")
     limits: LimitSettings = Field(default_factory=LimitSettings, description="of keys that have none of their own")
     usage_file: str | None = Field(default=None, description="where the tokens that keys took are kept")
     gateway: GatewaySettings = Field(default_factory=GatewaySettings, description="size and limits")
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _by_name(cls, models: object) -> object:
+        return [{"name": m} if isinstance(m, str) else m for m in models] if isinstance(models, list) else models
 
 
 class Services:
@@ -58,6 +77,7 @@ class Services:
     def __init__(self, config: GatewayConfig, ledger: LedgerService | None = None) -> None:
         gateway = config.gateway
         self.metrics = GatewayMetrics()
+        self.versions = Versions({model.name: _canary(model) for model in config.models if model.canary})
         self.keys = None if config.keys_file is None else KeyFile(config.keys_file)
         self.accounts: Accounts | None = None
         if self.keys is not None:
@@ -80,15 +100,17 @@ def create_app(config: GatewayConfig, services: Services | None = None) -> FastA
     services, settings = services or Services(config), config.gateway
     app = FastAPI(title="danlu gateway", version=__version__, docs_url=None, redoc_url=None)
     app.state.served = Served(
-        models={name: LanguageModel(name) for name in config.models},
+        models={model.name: _language_model(model) for model in config.models},
         embeddings={name: EmbeddingModel(name) for name in config.embeddings},
         meter=services.metrics,
+        versions=services.versions,
     )
     app.include_router(router, dependencies=[Depends(admit)])
     if config.embeddings:
         app.include_router(embedding_router, dependencies=[Depends(admit)])
     errors.install(app)
     app.openapi = partial(document, app)  # type: ignore[method-assign]
+    app.add_middleware(NameVersion)
     app.add_middleware(LimitBody, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s)
     if services.keys is not None:
         app.add_middleware(RequireKey, keys=services.keys)
@@ -119,10 +141,26 @@ class Gateway:
     def __serve_build_asgi_app__(self) -> FastAPI:
         return create_app(self._config, self._services)
 
+    def reconfigure(self, user_config: dict[str, Any]) -> None:
+        """Serve's own hook: a changed `user_config` comes here, without a restart."""
+        self._services.versions.reconfigure(user_config)
+
     async def __del__(self) -> None:
         """Serve's own hook, after the last request has been answered."""
         if hasattr(self, "_services"):
             await self._services.close()
+
+
+def _language_model(model: GatewayModel) -> LanguageModel:
+    app = None if model.base is None else app_name(model.base)
+    adapter = None if model.base is None else model.name
+    return LanguageModel(model.name, app=app, version=model.version, adapter=adapter, wake_within_s=model.wake_within_s)
+
+
+def _canary(model: GatewayModel) -> LanguageModel:
+    assert model.canary is not None
+    app = canary_app_name(model.name)
+    return LanguageModel(model.name, app=app, version=model.canary, wake_within_s=model.wake_within_s)
 
 
 def build(config: dict[str, Any]) -> serve.Application:
@@ -136,6 +174,7 @@ def build(config: dict[str, Any]) -> serve.Application:
         backpressure_config=BackpressureConfig(status_code=429, retry_after_s=1),
         ray_actor_options={"num_cpus": CPUS},
         graceful_shutdown_timeout_s=settings.gateway.drain_s,
+        user_config={"canary_shares": settings.canary_shares},
     )(Gateway)
     if settings.keys_file is None:
         return deployment.bind(config)

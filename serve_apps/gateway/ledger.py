@@ -12,6 +12,7 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, Protocol
 
 from ray import serve
@@ -22,6 +23,7 @@ from serve_apps.gateway.usage import UsageFile
 
 _ANSWER_WITHIN_S = 5.0
 _PAUSE_S = 0.2
+_APPLICATION, _DEPLOYMENT = "gateway", "ledger"
 
 log = logging.getLogger("ray.serve")
 
@@ -102,10 +104,18 @@ class LedgerReplica(LocalLedger):
 
 
 class RemoteLedger:
-    """The ledger over Serve's handle."""
+    """The ledger over Serve's handle.
 
-    def __init__(self, handle: Any) -> None:
-        self._handle = handle
+    Args:
+        handle: None looks for the gateway's at the first question, as the gateway may start later.
+    """
+
+    def __init__(self, handle: Any = None) -> None:
+        self._given = handle
+
+    @cached_property
+    def _handle(self) -> Any:
+        return self._given or serve.get_deployment_handle(_DEPLOYMENT, _APPLICATION)
 
     async def admit(self, grant: str, key: str, limits: Limits, tokens: int) -> Grant | Refusal:
         """See Ledger.admit.
@@ -137,7 +147,7 @@ class RemoteLedger:
 def ledger_application(usage_file: str | None, lifetime_s: float) -> serve.Application:
     """The deployment, on the cluster's head node, where the file is."""
     deployment = serve.deployment(
-        name="ledger",
+        name=_DEPLOYMENT,
         num_replicas=1,
         max_ongoing_requests=10_000,
         health_check_period_s=2.0,

@@ -229,6 +229,7 @@ class _Generation(_Body):
         default=None, description="up to four strings that end the answer and are left out of it"
     )
     ignore_eos: bool = Field(default=False, description="go on after the end-of-sequence token, for measurements")
+    user: Text | None = Field(default=None, description="who asks; one user stays with one version of a model")
     n: int | None = Field(default=None, ge=1, le=MAX_CHOICES, description="answers to each prompt (1)")
     presence_penalty: float | None = Field(default=None, ge=-2, le=2, description="for tokens that the answer has (0)")
     frequency_penalty: float | None = Field(default=None, ge=-2, le=2, description="the same, for each time (0)")

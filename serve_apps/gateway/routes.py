@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
+from serve_apps.canary import conversation_key
 from serve_apps.embedding_model import EmbeddingModel
 from serve_apps.gateway.bodies import (
     ASK,
@@ -27,6 +28,7 @@ from serve_apps.gateway.errors import model_not_found
 from serve_apps.gateway.generation import AnswerStream, Ask, Meter, Question, answer_whole
 from serve_apps.gateway.requests import ChatRequest, CompletionRequest, EmbeddingRequest
 from serve_apps.gateway.responses import Answer, embedding_list, model_list, model_object
+from serve_apps.gateway.versions import Versions
 from serve_apps.language_model import LanguageModel
 from serve_apps.served_model import ServedModel
 
@@ -42,11 +44,18 @@ class Served:
     models: Mapping[str, LanguageModel]
     embeddings: Mapping[str, EmbeddingModel]
     meter: Meter
+    versions: Versions
     created: int = field(default_factory=lambda: int(time.time()))
 
     @property
     def names(self) -> list[str]:
         return [*self.models, *self.embeddings]
+
+    def version_of(self, model: LanguageModel, conversation: str, request: Request) -> LanguageModel:
+        """The version of a model that answers a conversation; the response will name it."""
+        chosen = self.versions.choose(model, conversation)
+        request.state.version = chosen.version
+        return chosen
 
 
 async def served(request: Request) -> Served:
@@ -78,8 +87,8 @@ async def get_model(name: str, here: ServedHere) -> dict[str, Any]:
 
 @router.post("/chat/completions", responses=answers(ChatCompletion, *ASK, streamed=True))
 async def chat(body: ChatRequest, request: Request, here: ServedHere) -> Response:
-    model = _pick(here.models, body.model, request)
     messages, tools = [message.plain() for message in body.messages], body.offered
+    model = here.version_of(_pick(here.models, body.model, request), conversation_key(body.user, messages), request)
     ask = Ask(
         complete=lambda sampling: model.chat(messages, sampling, tools),
         stream=lambda sampling: model.stream_chat(messages, sampling, tools),
@@ -90,7 +99,7 @@ async def chat(body: ChatRequest, request: Request, here: ServedHere) -> Respons
 
 @router.post("/completions", responses=answers(TextCompletion, *ASK, streamed=True))
 async def complete(body: CompletionRequest, request: Request, here: ServedHere) -> Response:
-    model = _pick(here.models, body.model, request)
+    model = here.version_of(_pick(here.models, body.model, request), conversation_key(body.user), request)
     asks = [Ask(complete=partial(model.complete, text), stream=partial(model.stream, text)) for text in body.texts]
     return await _answer(asks, body, Answer("text", body.model), here.meter)
 

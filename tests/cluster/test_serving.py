@@ -13,8 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 import ray
+from safetensors.numpy import save_file
 
 from cluster.demo import story
 from cluster.demo.config import DemoConfig
@@ -34,7 +36,7 @@ def model(tmp_path: Path) -> Path:
     folder = tmp_path / "compress" / "model"
     folder.mkdir(parents=True)
     (folder / "config.json").write_text("{}")
-    (folder / "model.safetensors").write_bytes(b"")
+    save_file({"weight": np.zeros(1, dtype=np.float32)}, folder / "model.safetensors")
     return folder.parent
 
 

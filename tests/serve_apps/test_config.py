@@ -26,7 +26,13 @@ def test_defaults() -> None:
 def test_yaml_reads_back(tmp_path: Any) -> None:
     from danlu.config import load_config
 
-    made = config(models=[MODEL | {"replicas": {"min": 0, "max": 4, "target_ongoing": 3}}], apps=["code_generation"])
+    model = MODEL | {
+        "replicas": {"min": 0, "max": 4, "target_ongoing": 3, "target_kv_use": 0.8, "target_first_token_s": 2},
+        "routing": "prefix",
+        "canary": {"path": "runs/other", "share": 0.1, "replicas": {"max": 2}},
+        "adapters": {"poet": "runs/poet"},
+    }
+    made = config(models=[model], apps=["code_generation"])
     file = tmp_path / "serve.yaml"
     file.write_text(to_yaml(made), encoding="utf-8")
     assert load_config(ServeConfig, file) == made
@@ -50,6 +56,24 @@ SPREAD = {"tensor_parallel": 2, "pipeline_parallel": 2}
         ),
         ({"models": [MODEL | {"replicas": {"min": 3, "max": 2}}]}, r"replicas.min is 3: .* replicas.max \(2\)"),
         ({"models": [MODEL | {"replica": {}}]}, "did you mean models.0.replicas"),
+        (
+            {"models": [MODEL | {"replicas": {"target_kv_use": 0.8}}]},
+            "target_kv_use is 0.8, which does nothing with min 1",
+        ),
+        ({"models": [MODEL | {"replicas": {"max": 2, "wake_within_s": 9}}]}, "wake_within_s is 9.* set min to 0"),
+        ({"models": [MODEL | {"replicas": {"max": 2, "target_kv_use": 1.5}}]}, "target_kv_use is 1.5"),
+        (
+            {"models": [MODEL | {"engine": "tensorrt_llm", "gpus": 1, "replicas": {"max": 2, "target_kv_use": 0.8}}]},
+            "tensorrt_llm does not tell its KV use",
+        ),
+        ({"models": [MODEL | {"routing": "nearest"}]}, "models.0.routing.by is 'nearest'"),
+        ({"models": [MODEL | {"routing": {"most_ahead": 2}}]}, "most_ahead does nothing with routing.by=balanced"),
+        ({"models": [MODEL | {"canary": {"path": "x"}}]}, "models.0.canary.share"),
+        ({"models": [MODEL | {"canary": {"path": "x", "share": 1.1}}]}, "models.0.canary.share is 1.1"),
+        ({"models": [MODEL | {"canary": {"path": "x", "share": 0.1, "version": "stable"}}]}, "name them apart"),
+        ({"models": [MODEL | {"adapters": {"m": "x"}}]}, "m more than once"),
+        ({"models": [MODEL | {"adapters": {"a/b": "x"}}]}, "letters, digits"),
+        ({"models": [MODEL | {"adapters": {"a": "x"}, "engine": "openvino"}]}, "engine openvino can't serve them"),
         ({"apps": ["console"]}, "console is not available yet"),
         ({"apps": ["consol"]}, "'customer_service' or 'code_generation'"),
         ({"apps": ["code_generation", "code_generation"]}, "code_generation more than once"),
@@ -75,6 +99,16 @@ def test_keys_open_other_addresses() -> None:
 )
 def test_loopback(host: str, is_local: bool) -> None:
     assert is_loopback(host) == bool(is_local)
+
+
+def test_the_canary_is_the_model_with_another_folder() -> None:
+    canary = {"path": "runs/other", "share": 0.1}
+    made = config(models=[MODEL | {"canary": canary, "adapters": {"a": "x"}, "replicas": {"max": 3}}]).models[0]
+    second = made.of_canary()
+    assert second is not None
+    assert (second.name, second.path, second.version, second.adapters) == ("m", "runs/other", "canary", {})
+    assert (second.replicas, second.canary) == (made.replicas, None)
+    assert config().models[0].of_canary() is None
 
 
 def test_a_replica_takes_more_than_its_target() -> None:

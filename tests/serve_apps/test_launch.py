@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import openai
@@ -42,6 +43,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "tiny"
     (folder / "model").mkdir(parents=True)
     TINY["write_checkpoint"](folder / "model")
+    TINY["write_adapter"](folder / "model", folder / "adapter", seed=1)
     write_openvino_folder(folder / "model", folder / "openvino")
     return folder
 
@@ -60,7 +62,7 @@ def client(ray_local: None, run: Path, embedder: Path, port: int) -> Iterator[op
     config = {
         "models": [
             {"name": "fast", "path": str(run), "cpus": 0.2},
-            {"name": "reference", "path": str(run / "model"), "engine": "transformers", "cpus": 0.2},
+            {"name": "reference", "path": str(run / "model"), "cpus": 0.2, "adapters": {"poet": str(run)}},
         ],
         "embeddings": [{"name": "vectors", "path": str(embedder), "cpus": 0.2}],
         "port": port,
@@ -106,7 +108,7 @@ def test_broken_checkpoint_ends_the_start(ray_local: None, run: Path, tmp_path: 
     shutil.copytree(run / "model", tmp_path / "broken")
     weights = tmp_path / "broken" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:5000])
-    with pytest.raises(InputError, match=r"the model in .*broken does not load: .*incomplete"):
+    with pytest.raises(InputError, match=r"broken.* can't be read: it has 5000 bytes"):
         start_apps(config_for_folder(str(tmp_path / "broken"), ["engine=transformers", f"port={port}"]))
     assert_closed(port)
 
@@ -216,6 +218,46 @@ def test_deploy_config_is_one(run: Path) -> None:
         spec.build()
 
 
+def test_deploy_config_of_versions_and_adapters(run: Path) -> None:
+    def deploy(share: float) -> list[dict[str, Any]]:
+        values: dict[str, Any] = {"name": "tiny", "path": str(run), "routing": {"by": "prefix", "most_ahead": 2}}
+        values["replicas"] = {"min": 0, "max": 3, "target_kv_use": 0.8, "wake_within_s": 30}
+        values |= {"adapters": {"poet": "runs/poet"}, "canary": {"path": "runs/other", "share": share}}
+        made = to_deploy_config(validate(ServeConfig, {"models": [values]}))
+        ServeDeploySchema.model_validate(made)
+        return made["applications"]
+
+    stable, canary, gateway = deploy(0.1)
+    assert (stable["name"], canary["name"]) == ("model-tiny", "model-tiny@canary")
+    assert (stable["args"]["path"], canary["args"]["path"]) == (str(run), "runs/other")
+    assert (stable["args"]["adapters"], canary["args"]["adapters"]) == ({"poet": "runs/poet"}, {})
+    assert (
+        stable["args"]["routing"] == canary["args"]["routing"] == {"by": "prefix", "most_ahead": 2, "remembered": 10**5}
+    )
+    assert stable["args"]["replicas"]["target_kv_use"] == 0.8
+    assert gateway["args"]["models"] == [
+        {"name": "tiny", "version": "stable", "wake_within_s": 30.0, "canary": "canary"},
+        {"name": "poet", "base": "tiny", "version": "stable", "wake_within_s": 30.0},
+    ]
+    assert gateway["deployments"] == [{"name": "gateway", "user_config": {"canary_shares": {"tiny": 0.1}}}]
+    # Serve takes another share without a restart only where nothing else differs.
+    assert [*deploy(0.2)[:2], {**deploy(0.2)[2], "deployments": None}] == [
+        stable,
+        canary,
+        {**gateway, "deployments": None},
+    ]
+
+
+def test_folders_of_canaries_and_adapters_are_looked_at_first(run: Path, tmp_path: Path) -> None:
+    model = {"name": "m", "path": str(run)}
+    for more, message in (
+        ({"canary": {"path": str(tmp_path), "share": 0.1}}, "holds no model"),
+        ({"adapters": {"poet": str(tmp_path)}}, "holds no adapter"),
+    ):
+        with pytest.raises(InputError, match=message):
+            start_apps(validate(ServeConfig, {"models": [{**model, **more}]}))
+
+
 @pytest.mark.parametrize(
     ("block", "message"),
     [
@@ -255,6 +297,14 @@ def test_failure_finds_our_error_in_a_traceback() -> None:
 
 
 USER = [{"role": "user", "content": "挂失"}]
+
+
+def test_an_adapter_is_a_model_of_its_own(client: openai.OpenAI) -> None:
+    assert [model.id for model in client.models.list()] == ["fast", "reference", "poet", "vectors"]
+    asked = {"prompt": "挂失", "max_tokens": 12, "temperature": 0, "extra_body": {"ignore_eos": True}}
+    plain, poet = (client.completions.create(model=name, **asked) for name in ("reference", "poet"))
+    assert plain.usage == poet.usage
+    assert plain.choices[0].text != poet.choices[0].text
 
 
 def test_engines_agree(client: openai.OpenAI) -> None:

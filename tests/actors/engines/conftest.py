@@ -20,6 +20,12 @@ def write_checkpoint() -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
+def write_adapter() -> Callable[..., Path]:
+    """tiny_models.write_adapter."""
+    return TINY["write_adapter"]
+
+
+@pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny Qwen3 with tied heads."""
     return TINY["write_checkpoint"](tmp_path_factory.mktemp("qwen3"), tie_word_embeddings=True)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from actors.engines.model_files import read_config
+from actors.engines.model_files import context_length, read_config
 from actors.engines.protocol import GenerationRequest, SamplingParams
 from actors.engines.settings import TransformersSettings
 from actors.engines.transformers_engine import TransformersEngine, TransformersModel, draw
@@ -153,3 +153,17 @@ def test_a_model_with_a_sliding_window_is_decoded_one_request_after_the_other(tm
     for i, prompt in enumerate(prompts):
         whole = network.generate(torch.tensor([prompt]), max_new_tokens=20, min_new_tokens=20, do_sample=False)
         assert answers[i] == whole[0, len(prompt) :].tolist()
+
+
+def test_the_share_of_the_kv_cache_that_is_taken(checkpoint: Path) -> None:
+    model = model_of(checkpoint, sequences=2)
+    full = 2 * context_length(read_config(checkpoint))
+    assert model.kv_cache_use() == 0
+    for request_id, length in enumerate((10, 30)):
+        model.add(request_id, [5] * length, SamplingParams(max_tokens=9, temperature=0, seed=0, ignore_eos=True))
+    model.step()
+    assert model.kv_cache_use() == 10 / full
+    model.step()
+    assert model.kv_cache_use() == 2 * 30 / full, "the shorter row is padded to the longer one"
+    model.cancel(1)
+    assert model.kv_cache_use() == 11 / full

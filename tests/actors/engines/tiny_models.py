@@ -79,3 +79,15 @@ def write_checkpoint(folder: Path, architecture: str = "qwen3", dtype: str = "fl
                 weight.add_(torch.randn_like(weight) * 0.1)
     model.to(getattr(torch, dtype)).save_pretrained(folder)
     return folder
+
+
+def write_adapter(checkpoint: Path, folder: Path, seed: int, targets: tuple[str, ...] = ("q_proj", "up_proj")) -> Path:
+    """A LoRA adapter in peft's form with random weights, large enough to change answers."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(seed)
+    config = LoraConfig(r=4, lora_alpha=32, target_modules=list(targets), init_lora_weights=False)
+    get_peft_model(AutoModelForCausalLM.from_pretrained(checkpoint), config).save_pretrained(folder)
+    return folder

@@ -17,8 +17,11 @@ from serve_apps.gateway.app import GatewayConfig, create_app
 class LocalModel:
     """What LanguageModel offers, of an engine in this process."""
 
+    version = "stable"
+
     def __init__(self, engine: Any) -> None:
         self._engine = engine
+        self.name: str = engine.name
         self._count = 0
 
     async def chat(

@@ -20,12 +20,15 @@ import httpx
 import openai
 import pytest
 import ray
+from fastapi import FastAPI
 from ray import cloudpickle, serve
 
 from actors.engines.protocol import Delta, GenerationRequest
 from serve_apps.config import ModelSettings
 from serve_apps.gateway.app import build
+from serve_apps.gateway.charging import demand_keys
 from serve_apps.gateway.keys import new_key
+from serve_apps.gateway.settings import LimitSettings
 from serve_apps.gateway.usage import UsageFile, usage_path
 from serve_apps.language_model import app_name
 from serve_apps.launch import stop_apps
@@ -41,7 +44,22 @@ KEYS = {
     "small": "tokens_per_minute=200",
     "poor": "budget=130",
     "kept": "",
+    "shared": "requests_per_minute=3",
 }
+
+
+def beside(keys_file: str) -> serve.Application:
+    """An application of its own that takes the gateway's keys."""
+
+    @serve.ingress()
+    class Beside:
+        def __serve_build_asgi_app__(self) -> FastAPI:
+            app = FastAPI()
+            app.add_api_route("/ask", lambda: "answer", methods=["POST"])
+            demand_keys(app, keys_file, LimitSettings())
+            return app
+
+    return serve.deployment(name="beside", ray_actor_options={"num_cpus": 0.1})(Beside).bind()
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +145,7 @@ def url(
     serve.run_many(
         [serve.RunTarget(application(model, engine), app_name(name), None) for name, (model, engine) in models.items()]
         + [serve.RunTarget(build(config), "gateway", "/v1")]
+        + [serve.RunTarget(beside(str(folder / "keys.txt")), "beside", "/beside")]
     )
     yield f"http://127.0.0.1:{port}/v1"
     serve.shutdown()
@@ -185,6 +204,15 @@ def test_requests_per_minute_hold_over_all_gateways(post: Post) -> None:
     assert "key few has 5 requests per minute" in error["message"]
     assert post("free").status_code == 200
     assert "x-ratelimit-limit-requests" not in post("free").headers
+
+
+def test_applications_beside_the_gateway_take_from_the_same_limits(url: str, keys: dict[str, str], post: Post) -> None:
+    def ask() -> int:
+        headers = {"Authorization": f"Bearer {keys['shared']}"}
+        return httpx.post(url.replace("/v1", "/beside/ask"), headers=headers, timeout=20).status_code
+
+    assert [post("shared").status_code, ask(), post("shared").status_code] == [200, 200, 200]
+    assert [ask(), post("shared").status_code] == [429, 429]
 
 
 def test_tokens_per_minute(url: str, keys: dict[str, str], post: Post) -> None:

@@ -1,0 +1,93 @@
+"""Prefix-aware routing over three replicas that say who they are."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+
+import httpx
+import pytest
+from ray import cloudpickle, serve
+
+from actors.engines.protocol import Delta, GenerationRequest, SamplingParams
+from serve_apps.config import ModelSettings
+from serve_apps.gateway.app import build
+from serve_apps.language_model import app_name
+from serve_apps.models import EngineFactory, application
+from serve_apps.routing import prompt_of
+
+MOST_AHEAD = 3
+TALES = ["很久很久以前，山里有一座庙，" * 20, "从前有个人种了一棵树，" * 20, "海边的渔夫每天出海打鱼，" * 20]
+
+
+def signing_engine(echo: type) -> EngineFactory:
+    """The echo engine, which answers with its process id after as many seconds as the prompt's last line says."""
+
+    class Signing(echo):  # type: ignore[misc,valid-type]
+        async def generate(self, request: GenerationRequest) -> AsyncIterator[Delta]:
+            await asyncio.sleep(float(request.prompt.rpartition("\n")[2]))
+            yield Delta(str(os.getpid()), 1, 1, "stop")
+
+    return Signing
+
+
+@pytest.fixture(scope="module")
+def url(ray_local: None, port: int, tmp_path_factory: pytest.TempPathFactory, echo_engine: type) -> Iterator[str]:
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    model = ModelSettings.model_validate(
+        {"name": "three", "path": str(tmp_path_factory.mktemp("log")), "cpus": 0.1}
+        | {"replicas": {"min": 3, "max": 3}, "routing": {"by": "prefix", "most_ahead": MOST_AHEAD}}
+    )
+    serve.start(http_options={"host": "127.0.0.1", "port": port})
+    serve.run(application(model, signing_engine(echo_engine)), name=app_name("three"), route_prefix=None)
+    serve.run(build({"models": ["three"]}), name="gateway", route_prefix="/v1")
+    yield f"http://127.0.0.1:{port}/v1"
+    serve.shutdown()
+
+
+def ask(url: str, prompts: list[str], seconds: float = 0.0, *, together: bool) -> list[str]:
+    """Which replica answered each prompt."""
+
+    async def asked() -> list[str]:
+        async with httpx.AsyncClient(base_url=url, timeout=60) as http:
+            bodies = [{"model": "three", "prompt": f"{prompt}\n{seconds}"} for prompt in prompts]
+            calls = (http.post("/completions", json=body) for body in bodies)
+            answers = await asyncio.gather(*calls) if together else [await call for call in calls]
+        return [answer.json()["choices"][0]["text"] for answer in answers]
+
+    return asyncio.run(asked())
+
+
+def test_prompts_that_begin_alike_go_to_one_replica(url: str) -> None:
+    for tale in TALES:
+        assert len(set(ask(url, [f"{tale}{number}" for number in range(8)], together=False))) == 1
+    served = Counter(ask(url, [f"第{number}个不同的问题，" * 30 for number in range(24)], together=False))
+    assert len(served) == 3, "prompts that nobody has read are spread"
+
+
+def test_a_burst_goes_to_one_replica_up_to_the_limit(url: str) -> None:
+    (home,) = set(ask(url, [TALES[0]], together=False))
+    few = Counter(ask(url, [f"{TALES[0]}{number}" for number in range(MOST_AHEAD)], 0.5, together=True))
+    assert few == {home: MOST_AHEAD}
+    many = Counter(ask(url, [f"{TALES[0]}{number}" for number in range(12)], 0.5, together=True))
+    assert len(many) == 3, "the others help where one is too far ahead"
+    assert max(many.values()) - min(many.values()) <= MOST_AHEAD + 2
+
+
+def test_chat_is_routed_by_its_beginning(url: str) -> None:
+    messages = [{"role": "system", "content": TALES[1]}, {"role": "user", "content": "0.0"}]
+    answers = [
+        httpx.post(f"{url}/chat/completions", json={"model": "three", "messages": messages}, timeout=60).json()
+        for _ in range(6)
+    ]
+    assert len({answer["choices"][0]["message"]["content"] for answer in answers}) == 1
+
+
+def test_adapters_do_not_share_what_was_read() -> None:
+    sampling, messages = SamplingParams(), [{"role": "user", "content": "a"}]
+    assert prompt_of([GenerationRequest("1", "a")]) != prompt_of([GenerationRequest("2", "a", adapter="b")])
+    assert prompt_of(["1", messages, sampling, None]) != prompt_of(["1", messages, sampling, "b"])
+    assert prompt_of([]) == prompt_of(["describe"]) == ""
