@@ -9,7 +9,7 @@ from contextlib import aclosing
 from typing import Any
 from uuid import uuid4
 
-from actors.engines.protocol import Completion, Delta, GenerationRequest, Message, SamplingParams
+from actors.engines.protocol import Completion, Delta, GenerationRequest, Message, SamplingParams, Tool
 from serve_apps.served_model import ModelUnavailableError, ServedModel
 
 # A model that answered so lately is not asked again whether it is awake.
@@ -59,13 +59,17 @@ class LanguageModel(ServedModel):
         self._wake_within_s = wake_within_s
         self._awake_until = float("-inf")
 
-    async def chat(self, messages: Sequence[Message], sampling: SamplingParams) -> Completion:
+    async def chat(
+        self, messages: Sequence[Message], sampling: SamplingParams, tools: Sequence[Tool] = ()
+    ) -> Completion:
         """The assistant's next turn."""
-        return await self._call("complete_chat", _new_id(), list(messages), sampling, self._adapter)
+        return await self._call("complete_chat", _new_id(), list(messages), sampling, self._adapter, list(tools))
 
-    def stream_chat(self, messages: Sequence[Message], sampling: SamplingParams) -> AsyncGenerator[Delta, None]:
+    def stream_chat(
+        self, messages: Sequence[Message], sampling: SamplingParams, tools: Sequence[Tool] = ()
+    ) -> AsyncGenerator[Delta, None]:
         """The assistant's next turn, piece by piece. Closing the generator stops the generation."""
-        return self._stream("stream_chat", _new_id(), list(messages), sampling, self._adapter)
+        return self._stream("stream_chat", _new_id(), list(messages), sampling, self._adapter, list(tools))
 
     async def complete(self, prompt: str, sampling: SamplingParams) -> Completion:
         """What follows `prompt`, which is given to the model as it is."""

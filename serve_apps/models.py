@@ -12,7 +12,7 @@ from typing import Any, cast
 from ray import serve
 from ray.serve.config import AutoscalingConfig, AutoscalingPolicy, BackpressureConfig, RequestRouterConfig
 
-from actors.engines.protocol import Completion, Delta, Engine, GenerationRequest, Message, SamplingParams
+from actors.engines.protocol import Completion, Delta, Engine, GenerationRequest, Message, SamplingParams, Tool
 from danlu.config import validate
 from danlu.errors import DanluError
 from serve_apps.autoscaling import FIRST_TOKEN_S, KV_USE, FirstTokens
@@ -64,14 +64,15 @@ class EngineReplica:
 
     async def complete(self, request: GenerationRequest, trace: TraceContext | None = None) -> Completion | DanluError:
         """The whole answer."""
-        pieces: list[str] = []
+        pieces: list[Delta] = []
         async for part in self.stream(request, trace):
             if isinstance(part, DanluError):
                 return part
-            pieces.append(part.text)
+            pieces.append(part)
             if part.finish_reason is not None:
-                text = "".join(pieces)
-                return Completion(text, part.prompt_tokens, part.completion_tokens, part.finish_reason)
+                text = "".join(piece.text for piece in pieces)
+                logprobs = tuple(logprob for piece in pieces for logprob in piece.logprobs)
+                return Completion(text, part.prompt_tokens, part.completion_tokens, part.finish_reason, logprobs)
         raise AssertionError(f"engine {self._engine.name} ended request {request.id} without a finish_reason")
 
     async def stream_chat(
@@ -80,11 +81,12 @@ class EngineReplica:
         messages: Sequence[Message],
         sampling: SamplingParams,
         adapter: str | None = None,
+        tools: Sequence[Tool] = (),
         trace: TraceContext | None = None,
     ) -> AsyncIterator[Delta | DanluError]:
         """`render_chat` and `stream` in one call across processes."""
         try:
-            request = GenerationRequest(request_id, self._engine.render_chat(messages), sampling, adapter)
+            request = GenerationRequest(request_id, self._prompt(messages, tools), sampling, adapter)
         except DanluError as error:
             yield error
             return
@@ -97,11 +99,12 @@ class EngineReplica:
         messages: Sequence[Message],
         sampling: SamplingParams,
         adapter: str | None = None,
+        tools: Sequence[Tool] = (),
         trace: TraceContext | None = None,
     ) -> Completion | DanluError:
         """`render_chat` and `complete` in one call across processes."""
         try:
-            prompt = self._engine.render_chat(messages)
+            prompt = self._prompt(messages, tools)
         except DanluError as error:
             return error
         return await self.complete(GenerationRequest(request_id, prompt, sampling, adapter), trace)
@@ -112,6 +115,9 @@ class EngineReplica:
             return self._engine.render_chat(messages)
         except DanluError as error:
             return error
+
+    def _prompt(self, messages: Sequence[Message], tools: Sequence[Tool]) -> str:
+        return self._engine.render_chat(messages, tools) if tools else self._engine.render_chat(messages)
 
     async def describe(self) -> str:
         """Which engine runs the model, and why, in words."""

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from actors.engines.protocol import GenerationRequest, SamplingParams
-from danlu.errors import InputError
+from danlu.errors import InputError, NotAvailableError
+
+MAX_LOGPROBS = 20
+# What an engine may offer beyond temperature, top_p, top_k, seed and stop, by the name that clients know it by.
+PENALTIES = frozenset({"repetition_penalty", "presence_penalty", "frequency_penalty"})
 
 
-def check_sampling(sampling: SamplingParams) -> None:
-    """Refuse sampling parameters that no engine can serve.
+def check_sampling(sampling: SamplingParams, offered: Collection[str] = ()) -> None:
+    """Refuse sampling parameters that no engine can serve, or that this one does not offer.
+
+    Args:
+        offered: some of `grammar`, `logprobs`, `top_logprobs`, `min_p` and PENALTIES.
 
     Raises:
         InputError: names the parameter, its value and the rule.
+        NotAvailableError: names the parameter that the engine does not offer.
     """
+    check_offered(sampling, offered)
     if sampling.max_tokens < 1:
         raise InputError(f"max_tokens is {sampling.max_tokens}", rule="it must be at least 1")
     if not 0.0 <= sampling.temperature <= 100.0:
@@ -22,6 +33,35 @@ def check_sampling(sampling: SamplingParams) -> None:
         raise InputError(f"top_k is {sampling.top_k}", rule="it must be 0 (all tokens) or more")
     if any(not stop for stop in sampling.stop):
         raise InputError("stop holds an empty string", rule="every stop string needs at least one character")
+    if sampling.logprobs is not None and not 0 <= sampling.logprobs <= MAX_LOGPROBS:
+        raise InputError(f"logprobs is {sampling.logprobs}", rule=f"it must lie between 0 and {MAX_LOGPROBS}")
+    if not 0.0 < sampling.repetition_penalty <= 10.0:
+        raise InputError(
+            f"repetition_penalty is {sampling.repetition_penalty}", rule="it must be above 0 and at most 10"
+        )
+    for name in ("presence_penalty", "frequency_penalty"):
+        if not -2.0 <= getattr(sampling, name) <= 2.0:
+            raise InputError(f"{name} is {getattr(sampling, name)}", rule="it must lie between -2 and 2")
+    if not 0.0 <= sampling.min_p <= 1.0:
+        raise InputError(f"min_p is {sampling.min_p}", rule="it must lie between 0 and 1")
+    if sampling.grammar and (sampling.ignore_eos or sampling.stop):
+        what = "ignore_eos" if sampling.ignore_eos else "stop"
+        raise InputError(f"{what} together with a grammar", rule="the grammar alone says where the answer ends")
+
+
+def check_offered(sampling: SamplingParams, offered: Collection[str]) -> None:
+    """Refuse what an engine does not offer.
+
+    Raises:
+        NotAvailableError: names the parameter.
+    """
+    plain = SamplingParams()
+    wanted = {name for name in ("grammar", "min_p", *PENALTIES) if getattr(sampling, name) != getattr(plain, name)}
+    if sampling.logprobs is not None:
+        wanted.add("top_logprobs" if sampling.logprobs else "logprobs")
+    for name in sorted(wanted - set(offered)):
+        shown = "response_format (or a tool_choice that forces a call)" if name == "grammar" else name
+        raise NotAvailableError(f"{shown} is not available", rule="the engine that serves this model does not offer it")
 
 
 def check_length(request: GenerationRequest, prompt_tokens: int, context_length: int) -> None:

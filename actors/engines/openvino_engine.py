@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from actors.engines.admission import PENALTIES
 from actors.engines.model_files import context_length, end_tokens, positive_count, read_config, vocabulary_size
 from actors.engines.openvino_folder import openvino_folder
+from actors.engines.openvino_grammar import GrammarCompiler
 from actors.engines.protocol import SamplingParams
 from actors.engines.settings import OpenVinoSettings
 from actors.engines.signal_stack import kept_signal_stack
 from actors.engines.step_engine import StepEngine
-from actors.engines.step_model import NewTokens
+from actors.engines.step_model import NewTokens, Score
 from actors.engines.tokenizer import ModelTokenizer
 from danlu.config import validate
-from danlu.errors import ConfigError
+from danlu.errors import ConfigError, InputError
 
+_MOST_MIN_P = 1 - 1e-6  # openvino-genai takes no 1, which keeps the likeliest token alone as this does
+_COMPILE_S = 60.0  # those of the gateway take 5 s at most, where no other is before them
 _BLOCK_TOKENS = 32  # tokens per block of the CPU plugin's paged KV cache
 _LOOKUP_TOKENS = 3  # that must stand elsewhere already before what follows there is guessed
 
@@ -35,12 +41,32 @@ class OpenVinoEngine(StepEngine):
         ConfigError: a setting is wrong, or the KV cache would not hold one sequence.
     """
 
+    # top_logprobs is missing: openvino-genai gives the log probability of the token that was drawn, and no other.
+    offered = frozenset({"grammar", "logprobs", "min_p"}) | PENALTIES
+
     def __init__(self, path: str | Path, name: str = "", **settings: Any) -> None:
         folder = Path(path)
         config = read_config(folder)
         model = OpenVinoModel(folder, config, validate(OpenVinoSettings, settings))
         tokenizer = ModelTokenizer(folder, vocabulary_size(config))
         super().__init__(name or Path(path).name, model, tokenizer, model.context_length)
+        self._grammars = model
+        # A thread of its own: large grammars in a row must not keep the loop's other helpers (tokenizing) waiting.
+        self._compiling = ThreadPoolExecutor(max_workers=1, thread_name_prefix="grammar")
+
+    async def shutdown(self) -> None:
+        """End all requests as aborted and free the model."""
+        self._compiling.shutdown(wait=False, cancel_futures=True)
+        await super().shutdown()
+
+    async def _prepare(self, grammar: str) -> None:
+        self._check_up()
+        loop = asyncio.get_running_loop()
+        compiled = loop.run_in_executor(self._compiling, self._grammars.prepare_grammar, grammar)
+        try:
+            await asyncio.wait_for(compiled, _COMPILE_S)
+        except TimeoutError:
+            raise InputError("the grammar", rule=f"it was not compiled within {_COMPILE_S:g} s") from None
 
 
 class OpenVinoModel:
@@ -52,6 +78,9 @@ class OpenVinoModel:
         self._blocks = kv_blocks(config, settings)
         self.context_length = min(context_length(config), self._blocks * _BLOCK_TOKENS)
         self._end_tokens = end_tokens(folder, config)
+        self._vocabulary = vocabulary_size(config)
+        self._grammars: GrammarCompiler | None = None
+        self._with_logprobs: set[int] = set()
         self._pipeline: Any = None
         self._status: Any = None  # openvino_genai.GenerationStatus, once that is imported
         self._handles: dict[int, Any] = {}
@@ -76,7 +105,16 @@ class OpenVinoModel:
         if self._settings.prompt_lookup:
             properties["prompt_lookup"] = True
         with kept_signal_stack():
-            self._pipeline = openvino_genai.ContinuousBatchingPipeline(str(folder), scheduler, "CPU", properties)
+            tokenizer = openvino_genai.Tokenizer(str(folder))
+            self._pipeline = openvino_genai.ContinuousBatchingPipeline(
+                str(folder), tokenizer, scheduler, "CPU", **properties
+            )
+        self._grammars = GrammarCompiler(tokenizer, self._vocabulary)
+
+    def prepare_grammar(self, grammar: str) -> None:
+        """Compile a grammar, from any thread. Raises InputError when it is none."""
+        if self._grammars is not None:
+            self._grammars.prepare(grammar)
 
     def add(self, request_id: int, prompt_ids: Sequence[int], sampling: SamplingParams) -> None:
         """Take a request in, or let it wait while the batch is full."""
@@ -87,6 +125,7 @@ class OpenVinoModel:
         """Free the sequence."""
         self._waiting.pop(request_id, None)
         handle = self._handles.pop(request_id, None)
+        self._with_logprobs.discard(request_id)
         if handle is None:
             return
         handle.cancel()
@@ -131,6 +170,8 @@ class OpenVinoModel:
             config = generation_config(sampling, self._end_tokens)
             if self._settings.prompt_lookup:
                 config.num_assistant_tokens, config.max_ngram_size = self._settings.prompt_lookup, _LOOKUP_TOKENS
+            if sampling.logprobs is not None:
+                self._with_logprobs.add(request_id)
             try:
                 self._handles[request_id] = self._pipeline.add_request(request_id, ids, config)
             except RuntimeError as error:
@@ -140,17 +181,28 @@ class OpenVinoModel:
         # Runs for every token, and each call into the library costs microseconds: no more of them than needed.
         handle = self._handles[request_id]
         status = handle.get_status()
+        scored = request_id in self._with_logprobs
         if status == self._status.RUNNING:
-            return NewTokens(request_id, _read_once(handle).generated_ids) if handle.can_read() else None
+            if not handle.can_read():
+                return None
+            output = _read_once(handle)
+            return NewTokens(request_id, output.generated_ids, scores=_scores(output) if scored else ())
         del self._handles[request_id]
+        self._with_logprobs.discard(request_id)
         ids, reason = [], ""
+        scores: list[Score] = []
         while handle.can_read():
             output = _read_once(handle)
             ids += output.generated_ids
             reason = output.finish_reason.name
+            scores += _scores(output) if scored else []
         if status == self._status.IGNORED:
             return NewTokens(request_id, ids, error="the KV cache has no room for it (raise kv_cache_gib)")
-        return NewTokens(request_id, ids, "length" if reason == "LENGTH" else "stop")
+        return NewTokens(request_id, ids, "length" if reason == "LENGTH" else "stop", scores=scores)
+
+
+def _scores(output: Any) -> list[Score]:
+    return [Score(logprob) for logprob in output.generated_log_probs]
 
 
 def _read_once(handle: Any) -> Any:
@@ -184,17 +236,25 @@ def kv_blocks(config: dict[str, Any], settings: OpenVinoSettings) -> int:
 
 def generation_config(sampling: SamplingParams, end: set[int]) -> Any:
     """Sampling parameters in openvino-genai's terms."""
-    from openvino_genai import GenerationConfig
+    from openvino_genai import GenerationConfig, StructuredOutputConfig
 
     config = GenerationConfig()
     config.max_new_tokens = sampling.max_tokens
     config.ignore_eos = sampling.ignore_eos
     config.stop_token_ids = end
+    config.repetition_penalty = sampling.repetition_penalty
+    config.presence_penalty = sampling.presence_penalty
+    config.frequency_penalty = sampling.frequency_penalty
+    if sampling.logprobs is not None:
+        config.logprobs = 1
+    if sampling.grammar:
+        config.structured_output_config = StructuredOutputConfig(grammar=sampling.grammar)
     config.do_sample = sampling.temperature > 0
     if config.do_sample:
         config.temperature = sampling.temperature
         config.top_p = sampling.top_p
         config.rng_seed = sampling.seed
+        config.min_p = min(sampling.min_p, _MOST_MIN_P)
         if sampling.top_k:
             config.top_k = sampling.top_k
     return config

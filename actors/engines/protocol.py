@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 FinishReason = Literal["stop", "length", "abort"]
-Message = Mapping[str, str]  # {"role": "system" | "user" | "assistant", "content": ...}
+# {"role": "system" | "user" | "assistant" | "tool", "content": ...}, and "tool_calls" or "tool_call_id" with tools.
+Message = Mapping[str, Any]
+Tool = Mapping[str, Any]  # {"type": "function", "function": {"name", "description", "parameters"}}
 
 
 # Below it, logits divided by the temperature may leave float32, and only the likeliest token has a chance anyway.
@@ -20,6 +22,14 @@ class SamplingParams:
     """How to draw tokens. `temperature` 0 is greedy; `top_k` 0 keeps all; `seed` None draws freshly.
 
     A temperature below LEAST_TEMPERATURE becomes 0, a `top_p` between 0 and LEAST_TOP_P becomes that.
+    What stands after `ignore_eos` is refused by engines that do not offer it (`admission.check_offered`).
+
+    Args:
+        grammar: EBNF that the answer has to follow (as xgrammar and llama.cpp write it, start `root`); empty for none.
+        logprobs: None for none, else how many of the likeliest tokens to report beside each token that was drawn.
+        repetition_penalty: divides positive and multiplies negative logits of tokens in prompt or answer (CTRL, eq. 1).
+        presence_penalty, frequency_penalty: taken off the logits of tokens in the answer, once or as often as they are.
+        min_p: least probability of a token, as a share of the likeliest one's.
     """
 
     max_tokens: int = 256
@@ -29,6 +39,12 @@ class SamplingParams:
     seed: int | None = None
     stop: tuple[str, ...] = ()
     ignore_eos: bool = False
+    grammar: str = ""
+    logprobs: int | None = None
+    repetition_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    min_p: float = 0.0
 
     def __post_init__(self) -> None:
         if 0 < self.temperature < LEAST_TEMPERATURE:
@@ -48,16 +64,31 @@ class GenerationRequest:
 
 
 @dataclass(frozen=True)
+class TokenLogprob:
+    """A token of the answer with its log probability, and the likeliest tokens at its place with theirs.
+
+    Log probabilities are the model's own: before temperature, penalties, filters and grammar. A token's bytes may be a
+    part of a character.
+    """
+
+    token: bytes
+    logprob: float
+    top: tuple[tuple[bytes, float], ...] = ()
+
+
+@dataclass(frozen=True)
 class Delta:
     """A piece of the answer. The last one of a request, and only it, carries `finish_reason`.
 
-    `completion_tokens` counts all tokens so far, this piece included.
+    `completion_tokens` counts all tokens so far, this piece included. `logprobs` holds the tokens since the piece
+    before; their text may come later (half a character, what may be a stop string). The end token is left out.
     """
 
     text: str
     prompt_tokens: int
     completion_tokens: int
     finish_reason: FinishReason | None = None
+    logprobs: tuple[TokenLogprob, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,6 +99,7 @@ class Completion:
     prompt_tokens: int
     completion_tokens: int
     finish_reason: FinishReason
+    logprobs: tuple[TokenLogprob, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,7 +127,7 @@ class Engine(Protocol):
         """Load the model; returns when the first request can be served."""
         ...
 
-    def render_chat(self, messages: Sequence[Message]) -> str:
+    def render_chat(self, messages: Sequence[Message], tools: Sequence[Tool] = ()) -> str:
         """The prompt that the model's chat template makes of a conversation, ready for the assistant's turn."""
         ...
 
@@ -104,6 +136,7 @@ class Engine(Protocol):
 
         Raises (at the first step):
             InputError: the prompt is empty, or with `max_tokens` it does not fit `context_length`.
+            NotAvailableError: the sampling parameters ask for what this engine does not offer.
         """
         ...
 

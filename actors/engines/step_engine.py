@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 
 from actors.engines.admission import check_length, check_sampling
-from actors.engines.protocol import Delta, EngineStats, GenerationRequest, Message, SamplingParams
+from actors.engines.protocol import Delta, EngineStats, GenerationRequest, Message, SamplingParams, TokenLogprob, Tool
 from actors.engines.step_model import StepModel
 from actors.engines.tokenizer import ModelTokenizer
 from actors.engines.worker import Abort, Event, Stop, Submit, Worker
@@ -31,6 +31,8 @@ class StepEngine:
         adapters: names of the adapters that requests may ask for; `model` is an AdapterStepModel then.
     """
 
+    offered: frozenset[str] = frozenset()  # see admission.check_sampling
+
     def __init__(
         self,
         name: str,
@@ -43,7 +45,7 @@ class StepEngine:
         self._adapters = frozenset(adapters)
         self.context_length = context_length
         self.tokenizer = tokenizer
-        self._worker = Worker(model, tokenizer.decode, self._send)
+        self._worker = Worker(model, tokenizer.decode, self._send, tokenizer.token_bytes)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._down = _NOT_STARTED  # why no request can be served; empty while all is well
         # Tickets name requests inside the engine: a caller may use an id again while the last events of
@@ -62,15 +64,17 @@ class StepEngine:
         await asyncio.wrap_future(self._worker.loaded)
         self._down = ""
 
-    def render_chat(self, messages: Sequence[Message]) -> str:
+    def render_chat(self, messages: Sequence[Message], tools: Sequence[Tool] = ()) -> str:
         """The prompt that the model's chat template makes of a conversation."""
-        return self.tokenizer.render_chat(messages)
+        return self.tokenizer.render_chat(messages, tools)
 
     async def generate(self, request: GenerationRequest) -> AsyncIterator[Delta]:
         """Stream the answer; see `Engine.generate`."""
-        check_sampling(request.sampling)
+        check_sampling(request.sampling, self.offered)
         prompt_ids = await self.tokenizer.encode_beside(request.prompt)
         check_length(request, len(prompt_ids), self.context_length)
+        if request.sampling.grammar:
+            await self._prepare(request.sampling.grammar)
         self._check_up()
         if request.adapter is not None and request.adapter not in self._adapters:
             known = ", ".join(sorted(self._adapters)) or "none"
@@ -86,6 +90,10 @@ class StepEngine:
         finally:
             del self._open[request.id], self._mailboxes[ticket]
             self._worker.submit(Abort(ticket))  # of no effect when the answer is complete
+
+    async def _prepare(self, grammar: str) -> None:
+        """Make a grammar ready beside the model's thread. Raises InputError when it is none."""
+        raise NotImplementedError  # only engines that offer grammars get here
 
     async def abort(self, request_id: str) -> None:
         """End a request now; its stream ends with finish_reason `abort`."""
@@ -142,15 +150,17 @@ async def _read(mailbox: asyncio.Queue[Event]) -> AsyncIterator[Delta]:
     finished = False
     while not finished:
         text = ""
+        logprobs: tuple[TokenLogprob, ...] = ()
         while True:
             event = await mailbox.get()
             if isinstance(event, RunError):
                 raise event
             text += event.text
+            logprobs += event.logprobs
             finished = event.finish_reason is not None
             if finished or mailbox.empty():
                 break
-        yield replace(event, text=text)
+        yield replace(event, text=text, logprobs=logprobs)
 
 
 def _seeded(sampling: SamplingParams) -> SamplingParams:

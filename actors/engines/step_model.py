@@ -10,17 +10,26 @@ from actors.engines.protocol import SamplingParams
 
 
 @dataclass(frozen=True)
+class Score:
+    """A token's log probability, and (token id, log probability) of the likeliest tokens at its place."""
+
+    logprob: float
+    top: Sequence[tuple[int, float]] = ()
+
+
+@dataclass(frozen=True)
 class NewTokens:
     """What one step gave one request.
 
     `token_ids` counts the end-of-sequence token that closes an answer with finish_reason `stop`.
-    `error` ends a request that the library could not serve.
+    `error` ends a request that the library could not serve. `scores` is empty, or holds one for each token.
     """
 
     request_id: int
     token_ids: Sequence[int]
     finish_reason: Literal["stop", "length"] | None = None
     error: str = ""
+    scores: Sequence[Score] = ()
 
 
 class StepModel(Protocol):

@@ -20,7 +20,7 @@ from typing import Any
 from actors.engines.admission import check_length, check_sampling
 from actors.engines.bundling import bundled
 from actors.engines.model_files import context_length, read_config, vocabulary_size
-from actors.engines.protocol import Delta, EngineStats, FinishReason, GenerationRequest, Message, SamplingParams
+from actors.engines.protocol import Delta, EngineStats, FinishReason, GenerationRequest, Message, SamplingParams, Tool
 from actors.engines.settings import TensorRtSettings
 from actors.engines.tokenizer import ModelTokenizer
 from danlu.config import validate
@@ -75,9 +75,9 @@ class TensorRtLlmEngine:
         if self._llm is None:
             self._llm = await asyncio.to_thread(self._load)
 
-    def render_chat(self, messages: Sequence[Message]) -> str:
+    def render_chat(self, messages: Sequence[Message], tools: Sequence[Tool] = ()) -> str:
         """The prompt that the model's chat template makes of a conversation."""
-        return self.tokenizer.render_chat(messages)
+        return self.tokenizer.render_chat(messages, tools)
 
     async def generate(self, request: GenerationRequest) -> AsyncIterator[Delta]:
         """Stream the answer; see `Engine.generate`."""

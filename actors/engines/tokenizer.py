@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from actors.engines.protocol import Message
+from actors.engines.chat_template import TemplateUse, template_use
+from actors.engines.protocol import Message, Tool
+from actors.engines.token_bytes import byte_table, token_bytes
 from danlu.errors import InputError, NotAvailableError
 
 # Shorter prompts are tokenized on the event loop: a hop to a thread takes longer than the work (0.1 ms).
@@ -29,6 +31,7 @@ class ModelTokenizer:
     def __init__(self, folder: Path, vocabulary: int | None = None) -> None:
         self.folder = folder
         self.huggingface: Any = _load(folder)  # a transformers tokenizer
+        self._bytes: dict[str, int] | None = None
         if vocabulary is not None and len(self.huggingface) > vocabulary:
             raise InputError(
                 f"the tokenizer in {folder} has {len(self.huggingface)} tokens",
@@ -56,11 +59,17 @@ class ModelTokenizer:
         text: str = (rust or self.huggingface).decode(token_ids, skip_special_tokens=True)
         return text
 
-    def render_chat(self, messages: Sequence[Message]) -> str:
+    def token_bytes(self, token_id: int) -> bytes:
+        """What a token stands for; half a character is possible."""
+        if self._bytes is None:
+            self._bytes = byte_table(self.huggingface)
+        return token_bytes(self.huggingface.convert_ids_to_tokens(token_id) or "", self._bytes)
+
+    def render_chat(self, messages: Sequence[Message], tools: Sequence[Tool] = ()) -> str:
         """The prompt that the chat template makes of a conversation, ready for the assistant's turn.
 
         Raises:
-            NotAvailableError: the model has no chat template.
+            NotAvailableError: the model has no chat template, or none that knows tools and these are asked for.
             InputError: the template refuses the conversation.
         """
         from jinja2 import TemplateError
@@ -71,13 +80,26 @@ class ModelTokenizer:
                 rule="a conversation can't be turned into a prompt",
                 fix="ask for completions instead, or add chat_template.jinja to the folder",
             )
+        if tools or any(message["role"] == "tool" or "tool_calls" in message for message in messages):
+            self._require_tools(tools)
+        more = {"tools": [dict(tool) for tool in tools]} if tools else {}
         try:
             prompt: str = self.huggingface.apply_chat_template(
-                [dict(message) for message in messages], tokenize=False, add_generation_prompt=True
+                [dict(message) for message in messages], tokenize=False, add_generation_prompt=True, **more
             )
         except TemplateError as error:
             raise InputError("messages", rule=f"the model's chat template refuses them: {error}") from None
         return prompt
+
+    def _require_tools(self, tools: Sequence[Tool]) -> None:
+        use: TemplateUse = template_use(str(self.huggingface.chat_template))
+        if (tools and not use.tools) or not use.calls:
+            raise NotAvailableError(
+                "tools are not available",
+                rule="this model's chat template has no place for "
+                + ("calls of tools and what they gave" if use.tools else "tools"),
+                fix="ask without tools, or serve a model that was trained with them",
+            )
 
 
 def _load(folder: Path) -> Any:

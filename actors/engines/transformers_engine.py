@@ -9,16 +9,17 @@ from __future__ import annotations
 import inspect
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from actors.engines.adapters import Adapters
+from actors.engines.admission import PENALTIES
 from actors.engines.model_files import context_length, end_tokens, read_config, vocabulary_size
 from actors.engines.protocol import SamplingParams
 from actors.engines.settings import TransformersSettings
 from actors.engines.step_engine import StepEngine
-from actors.engines.step_model import NewTokens
+from actors.engines.step_model import NewTokens, Score
 from actors.engines.tokenizer import ModelTokenizer
 from actors.networks.build import register_networks
 from danlu.config import validate
@@ -39,6 +40,8 @@ class TransformersEngine(StepEngine):
         ConfigError: a setting is wrong.
     """
 
+    offered = frozenset({"logprobs", "top_logprobs", "min_p"}) | PENALTIES
+
     def __init__(
         self, path: str | Path, name: str = "", adapters: Mapping[str, str] | None = None, **settings: Any
     ) -> None:
@@ -51,15 +54,24 @@ class TransformersEngine(StepEngine):
 
 @dataclass
 class _Sequence:
-    """One request: what the model has still to read, and how to draw. `cache` is of those that are decoded alone."""
+    """One request: what the model has still to read, and how to draw. `cache` is of those that are decoded alone.
+
+    `prompt` and `answer` are kept for penalties.
+    """
 
     request_id: int
     unread: list[int]
     sampling: SamplingParams
     generator: Any
     adapter: str | None = None
+    prompt: Sequence[int] = ()
+    answer: list[int] = field(default_factory=list)
     cache: Any = None
-    drawn: int = 0
+
+    @property
+    def plain(self) -> bool:
+        """Whether the likeliest token is the next one, and nobody asks how likely it was."""
+        return self.sampling.temperature == 0 and self.sampling.logprobs is None and not penalized(self.sampling)
 
 
 class TransformersModel:
@@ -103,7 +115,7 @@ class TransformersModel:
 
         assert sampling.seed is not None
         generator = torch.Generator(self._model.device).manual_seed(sampling.seed)
-        self._waiting.append(_Sequence(request_id, list(prompt_ids), sampling, generator, adapter))
+        self._waiting.append(_Sequence(request_id, list(prompt_ids), sampling, generator, adapter, tuple(prompt_ids)))
 
     def cancel(self, request_id: int) -> None:
         """Forget a request and free its cache."""
@@ -157,7 +169,7 @@ class TransformersModel:
         batch.advanced()
         greedy = logits.argmax(-1).tolist()  # one transfer from the device for all of them
         new = [
-            self._count(sequence, token) if sequence.sampling.temperature == 0 else self._draw(sequence, row[None])
+            self._count(sequence, token) if sequence.plain else self._draw(sequence, row[None])
             for sequence, token, row in zip(self._rows, greedy, logits, strict=True)
         ]
         self._keep([sequence for sequence, tokens in zip(self._rows, new, strict=True) if not tokens.finish_reason])
@@ -202,35 +214,72 @@ class TransformersModel:
         return output.logits[:, -1].float(), output.past_key_values
 
     def _draw(self, sequence: _Sequence, logits: Any) -> NewTokens:
-        return self._count(sequence, draw(logits, sequence.sampling, sequence.generator))
+        wanted = sequence.sampling
+        scores = logits
+        if penalized(wanted):
+            scores = penalize(logits, wanted, sequence.prompt, sequence.answer)
+        token = draw(scores, wanted, sequence.generator)
+        score = () if wanted.logprobs is None else (score_of(logits[0], token, wanted.logprobs),)
+        return self._count(sequence, token, score)
 
-    def _count(self, sequence: _Sequence, token: int) -> NewTokens:
+    def _count(self, sequence: _Sequence, token: int, scores: Sequence[Score] = ()) -> NewTokens:
         """Note a token that was drawn, and whether it ends the answer."""
         # A network without a cache reads everything again.
         again = sequence is self._alone and sequence.cache is None
         sequence.unread = [*sequence.unread, token] if again else [token]
-        sequence.drawn += 1
+        sequence.answer.append(token)
         reason: Literal["stop", "length"] | None = None
         if token in self._end_tokens and not sequence.sampling.ignore_eos:
             reason = "stop"
-        elif sequence.drawn == sequence.sampling.max_tokens:
+        elif len(sequence.answer) == sequence.sampling.max_tokens:
             reason = "length"
-        return NewTokens(sequence.request_id, [token], reason)
+        return NewTokens(sequence.request_id, [token], reason, scores=scores)
+
+
+def penalized(sampling: SamplingParams) -> bool:
+    """Whether earlier tokens change the chances of the next one."""
+    return sampling.repetition_penalty != 1 or sampling.presence_penalty != 0 or sampling.frequency_penalty != 0
+
+
+def penalize(logits: Any, sampling: SamplingParams, prompt: Sequence[int], answer: Sequence[int]) -> Any:
+    """Logits (1, vocabulary) with the penalties of SamplingParams; the given ones stay as they are."""
+    import torch
+
+    scores = logits.clone()
+    if sampling.repetition_penalty != 1:
+        seen = torch.tensor(sorted({*prompt, *answer}), device=logits.device)
+        found = scores[0, seen]
+        scores[0, seen] = torch.where(
+            found > 0, found / sampling.repetition_penalty, found * sampling.repetition_penalty
+        )
+    if answer and (sampling.presence_penalty or sampling.frequency_penalty):
+        tokens, counts = torch.tensor(answer, device=logits.device).unique(return_counts=True)
+        scores[0, tokens] -= sampling.presence_penalty + sampling.frequency_penalty * counts
+    return scores
+
+
+def score_of(logits: Any, token: int, likeliest: int) -> Score:
+    """Log probabilities from raw logits (vocabulary,): of a token, and of the `likeliest` ones."""
+    logprobs = logits.log_softmax(-1)
+    values, ids = logprobs.topk(min(likeliest, len(logprobs)))
+    return Score(float(logprobs[token]), tuple(zip(ids.tolist(), values.tolist(), strict=True)))
 
 
 def draw(logits: Any, sampling: SamplingParams, generator: Any) -> int:
     """One token id from the logits (1, vocabulary) of the next position."""
     import torch
-    from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+    from transformers import MinPLogitsWarper, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
     if sampling.temperature == 0:
         return int(logits.argmax(-1))
-    nothing = torch.empty(0, dtype=torch.long)  # the warpers ask for the tokens so far and do not read them
+    nothing: Any = torch.empty(0, dtype=torch.long)  # the warpers ask for the tokens so far and do not read them
     scores = TemperatureLogitsWarper(sampling.temperature)(nothing, logits)
     if sampling.top_k:
         scores = TopKLogitsWarper(sampling.top_k)(nothing, scores)
     if sampling.top_p < 1.0:
         scores = TopPLogitsWarper(sampling.top_p)(nothing, scores)
+    if sampling.min_p > 0.0:
+        scores = MinPLogitsWarper(sampling.min_p)(nothing, scores)
     return int(torch.multinomial(scores.softmax(-1), 1, generator=generator))
 
 

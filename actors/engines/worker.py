@@ -9,8 +9,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import cast
 
-from actors.engines.protocol import Delta, FinishReason, SamplingParams
-from actors.engines.step_model import AdapterStepModel, NewTokens, StepModel
+from actors.engines.protocol import Delta, FinishReason, SamplingParams, TokenLogprob
+from actors.engines.step_model import AdapterStepModel, NewTokens, Score, StepModel
 from actors.engines.text_stream import Decode, TextStream
 from danlu.errors import RunError
 
@@ -20,6 +20,7 @@ _LOOK_AT_CACHE_EVERY_S = 1.0
 
 Event = Delta | RunError
 Send = Callable[[list[tuple[int, Event]]], None]
+TokenBytes = Callable[[int], bytes]
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Answer:
     prompt_tokens: int
     completion_tokens: int = 0
     pending: str = ""  # visible text that waits for its bundle
+    logprobs: tuple[TokenLogprob, ...] = ()  # of tokens that no delta has told of yet
     sent_at: float = float("-inf")
 
     def is_due(self, now: float) -> bool:
@@ -60,7 +62,8 @@ class Answer:
     def delta(self, now: float, finish_reason: FinishReason | None = None) -> Delta:
         """What is pending, as a delta."""
         text, self.pending, self.sent_at = self.pending, "", now
-        return Delta(text, self.prompt_tokens, self.completion_tokens, finish_reason)
+        logprobs, self.logprobs = self.logprobs, ()
+        return Delta(text, self.prompt_tokens, self.completion_tokens, finish_reason, logprobs)
 
 
 class Worker:
@@ -70,9 +73,10 @@ class Worker:
         model: loaded, stepped and closed by `run`, never touched from elsewhere.
         decode: token ids to text.
         send: gets the events of one step, [(request id, event)], called from this thread.
+        token_bytes: what a token stands for.
     """
 
-    def __init__(self, model: StepModel, decode: Decode, send: Send) -> None:
+    def __init__(self, model: StepModel, decode: Decode, send: Send, token_bytes: TokenBytes) -> None:
         self.loaded: Future[None] = Future()
         self.finished: Future[BaseException | None] = Future()  # what broke the model, or None
         self.running = 0
@@ -83,6 +87,7 @@ class Worker:
         self._model = model
         self._decode = decode
         self._send = send
+        self._token_bytes = token_bytes
         self._commands: queue.SimpleQueue[Submit | Abort | Stop] = queue.SimpleQueue()
         self._answers: dict[int, Answer] = {}
         self._outbox: list[tuple[int, Event]] = []
@@ -159,13 +164,23 @@ class Worker:
         answer.completion_tokens += len(new.token_ids)
         self.completion_tokens += len(new.token_ids)
         closed = new.finish_reason == "stop"
-        answer.pending += answer.text.push(new.token_ids[:-1] if closed else new.token_ids)
+        shown = new.token_ids[:-1] if closed else new.token_ids
+        answer.pending += answer.text.push(shown)
+        if new.scores:
+            answer.logprobs += self._logprobs(shown, new.scores)
         if answer.text.stopped and new.finish_reason is None:
             self._model.cancel(new.request_id)
         if answer.text.stopped:
             self._end(new.request_id, "stop")
         elif new.finish_reason is not None:
             self._end(new.request_id, new.finish_reason)
+
+    def _logprobs(self, token_ids: Sequence[int], scores: Sequence[Score]) -> tuple[TokenLogprob, ...]:
+        name = self._token_bytes
+        return tuple(
+            TokenLogprob(name(token), score.logprob, tuple((name(other), logprob) for other, logprob in score.top))
+            for token, score in zip(token_ids, scores, strict=False)  # an end token has a score and is not shown
+        )
 
     def _end(self, request_id: int, reason: FinishReason) -> None:
         answer = self._answers.pop(request_id)

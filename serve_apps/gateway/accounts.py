@@ -102,7 +102,10 @@ def most_tokens(body: Any) -> int:
     lengths = [body.get(name) for name in ("max_completion_tokens", "max_tokens")]
     longest = next((n for n in lengths if isinstance(n, int) and 0 < n < _LONGEST_ANSWER), DEFAULT_MAX_TOKENS)
     answers = body.get("n")
-    return prompt + longest * (answers if isinstance(answers, int) and 0 < answers < 1000 else 1)
+    answers = answers if isinstance(answers, int) and 0 < answers < 1000 else 1
+    prompts = body.get("prompt")
+    # Each answer reads its prompt.
+    return answers * (prompt + longest * (len(prompts) if isinstance(prompts, list) else 1))
 
 
 def refused(refusal: Refusal, name: str) -> ApiError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from fastapi import Depends, FastAPI
@@ -21,6 +22,7 @@ from serve_apps.gateway.keys import KeyFile
 from serve_apps.gateway.ledger import LedgerService, LocalLedger, RemoteLedger, ledger_application
 from serve_apps.gateway.metrics import GatewayMetrics
 from serve_apps.gateway.middleware import LimitBody, RequireKey
+from serve_apps.gateway.openapi import document
 from serve_apps.gateway.recording import Record, admit
 from serve_apps.gateway.routes import Served, embedding_router, router
 from serve_apps.gateway.settings import LimitSettings
@@ -107,6 +109,7 @@ def create_app(config: GatewayConfig, services: Services | None = None) -> FastA
     if config.embeddings:
         app.include_router(embedding_router, dependencies=[Depends(admit)])
     errors.install(app)
+    app.openapi = partial(document, app)  # type: ignore[method-assign]
     app.add_middleware(NameVersion)
     app.add_middleware(LimitBody, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s)
     if services.keys is not None:

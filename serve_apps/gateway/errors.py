@@ -17,6 +17,8 @@ from serve_apps.served_model import DeadlineError, ModelBusyError, ModelUnavaila
 
 INVALID = "invalid_request_error"
 SERVER = "server_error"
+# Fields of several shapes, told apart by a tag that pydantic puts behind the field's name.
+_TAGGED = ("response_format",)
 RATE_LIMIT = "rate_limit_error"
 TIMEOUT = "timeout"
 
@@ -62,6 +64,16 @@ def model_not_found(name: str, known: Sequence[str]) -> ApiError:
     )
 
 
+def misshapen() -> ApiError:
+    """The model ended its answer, and it is not what was asked for. Worth another try."""
+    return ApiError(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "the model has ended an answer that does not have the form asked for (response_format or tool_choice)",
+        kind=SERVER,
+        code="invalid_output",
+    )
+
+
 def from_exception(error: Exception) -> ApiError:
     """What a failed call to a language model means to the client."""
     if isinstance(error, ApiError):
@@ -92,7 +104,12 @@ def from_validation(problems: Sequence[Mapping[str, Any]]) -> ApiError:
     problem = min(problems, key=lambda p: _vagueness(p, problems[0]))
     if problem["type"] == "json_invalid":
         return ApiError(HTTPStatus.BAD_REQUEST, f"the body is not valid JSON: {problem['ctx']['error']}")
-    location = [str(part) for part in problem["loc"][1:] if not _is_type_name(part)]
+    whole = problem["loc"]
+    location = [
+        str(part)
+        for part, before in zip(whole[1:], whole, strict=False)
+        if not _is_type_name(part) and before not in _TAGGED
+    ]
     param = problem.get("ctx", {}).get("param") or ".".join(location) or None
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "missing":
@@ -143,4 +160,4 @@ def _vagueness(problem: Mapping[str, Any], first: Mapping[str, Any]) -> tuple[bo
 
 def _is_type_name(part: int | str) -> bool:
     """Whether a part of a pydantic location names a member of a union instead of a field."""
-    return isinstance(part, str) and ("str" in part.split("-") or "[" in part or "(" in part)
+    return isinstance(part, str) and ("str" in part.split("-") or "[" in part or "(" in part or part[:1].isupper())

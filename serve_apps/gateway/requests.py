@@ -6,34 +6,34 @@ for nothing. Fields that nobody knows are ignored, as OpenAI's own clients send 
 
 from __future__ import annotations
 
+import json
 import re
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from actors.engines.protocol import Message, SamplingParams
+from actors.engines.protocol import Message, SamplingParams, Tool
+from danlu.errors import InputError
+from serve_apps.gateway.forms import Form, call_form, parameters_schema, response_form
+from serve_apps.gateway.grammar.schema import Schema
 
 DEFAULT_MAX_TOKENS = SamplingParams().max_tokens
+MAX_CHOICES = 16
+MAX_PROMPTS = 64
+MAX_TOOLS = 128
+HeldT = TypeVar("HeldT")
 
 # Field -> the values that ask for nothing beyond what is offered (None always does).
 _NOT_AVAILABLE: dict[str, tuple[Any, ...]] = {
-    "n": (1,),
     "best_of": (1,),
-    "logprobs": (False,),
-    "top_logprobs": (0,),
     "echo": (False,),
     "suffix": ("",),
-    "tools": ([],),
-    "tool_choice": ("none", "auto"),
     "functions": ([],),
     "function_call": ("none", "auto"),
-    "response_format": ({"type": "text"},),
     "logit_bias": ({},),
-    "frequency_penalty": (0, 0.0),
-    "presence_penalty": (0, 0.0),
-    "repetition_penalty": (1, 1.0),
-    "min_p": (0, 0.0),
     "modalities": (["text"],),
     "audio": (),
     "prediction": (),
@@ -82,16 +82,133 @@ class TextPart(_Part):
     text: Text
 
 
+class FunctionCall(_Part):
+    """A function's name and the text of its arguments, a JSON object."""
+
+    name: str
+    arguments: Text
+
+    def plain(self) -> dict[str, Any]:
+        """As chat templates take it: the arguments as an object."""
+        try:
+            arguments = json.loads(self.arguments or "{}")
+        except (ValueError, RecursionError):
+            arguments = None
+        if not isinstance(arguments, dict):
+            raise InputError("arguments of a tool call", rule="they have to be the text of a JSON object")
+        return {"name": self.name, "arguments": arguments}
+
+
+class MessageToolCall(_Part):
+    """A call that the assistant has made in an earlier turn."""
+
+    id: str
+    type: Literal["function"] = "function"
+    function: FunctionCall
+
+
 class ChatMessage(_Part):
     """One turn of the conversation."""
 
-    role: Literal["system", "developer", "user", "assistant"]
-    content: Text | list[TextPart]
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: Text | list[TextPart] | None = Field(default=None, description="text; may be missing beside tool_calls")
+    tool_calls: list[MessageToolCall] | None = Field(default=None, description="of the assistant")
+    tool_call_id: str | None = Field(default=None, description="of role tool: which call this is the result of")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.content is None and not self.tool_calls:
+            raise PydanticCustomError("content", "content is missing: it must be a valid string")
+        if self.tool_calls and self.role != "assistant":
+            raise PydanticCustomError("tool_calls", "only the assistant calls tools")
+        for call in self.tool_calls or ():
+            try:
+                call.function.plain()
+            except InputError as error:
+                raise PydanticCustomError("tool_calls", "{why}", {"why": str(error)}) from None
+        return self
 
     def plain(self) -> Message:
         """The message as engines take it: text only, `developer` being OpenAI's newer word for `system`."""
-        text = self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
-        return {"role": "system" if self.role == "developer" else self.role, "content": text}
+        parts = self.content or ""
+        text = parts if isinstance(parts, str) else "".join(part.text for part in parts)
+        message: dict[str, Any] = {"role": "system" if self.role == "developer" else self.role, "content": text}
+        if self.tool_calls:
+            message["tool_calls"] = [
+                {"id": call.id, "type": "function", "function": call.function.plain()} for call in self.tool_calls
+            ]
+        if self.tool_call_id is not None:
+            message["tool_call_id"] = self.tool_call_id
+        return message
+
+
+class Function(_Part):
+    """A function that the model may call."""
+
+    name: str = Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$", description="its name")
+    description: Text | None = Field(default=None, description="what it does, for the model")
+    parameters: dict[str, Any] | None = Field(default=None, description="JSON schema of its arguments, an object")
+    strict: bool | None = Field(default=None, description="calls whose arguments do not fit are left as text")
+
+
+class FunctionTool(_Part):
+    """`{"type": "function", "function": {...}}`."""
+
+    type: Literal["function"]
+    function: Function
+
+
+class NamedFunction(_Part):
+    """Which function to call."""
+
+    name: str
+
+
+class NamedTool(_Part):
+    """`{"type": "function", "function": {"name": ...}}`."""
+
+    type: Literal["function"]
+    function: NamedFunction
+
+
+class JsonSchema(_Part):
+    """A schema, and what it is called."""
+
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True, populate_by_name=True)
+
+    name: str = Field(default="answer", description="for the reader; it changes nothing")
+    description: str | None = Field(default=None, description="for the reader; it changes nothing")
+    schema_: dict[str, Any] | None = Field(default=None, alias="schema", description="see docs/serving.md")
+    strict: bool | None = Field(default=None, description="answers always fit, whatever this says")
+
+
+class TextFormat(_Part):
+    """Any text."""
+
+    type: Literal["text"]
+
+
+class JsonObjectFormat(_Part):
+    """Any JSON object."""
+
+    type: Literal["json_object"]
+
+
+class JsonSchemaFormat(_Part):
+    """JSON of a schema."""
+
+    type: Literal["json_schema"]
+    json_schema: JsonSchema
+
+
+class RegexFormat(_Part):
+    """Text that a regular expression describes as a whole (not OpenAI's)."""
+
+    type: Literal["regex"]
+    pattern: Text
+
+
+ResponseFormat = Annotated[TextFormat | JsonObjectFormat | JsonSchemaFormat | RegexFormat, Field(discriminator="type")]
 
 
 class StreamOptions(_Part):
@@ -113,6 +230,14 @@ class _Generation(_Body):
     )
     ignore_eos: bool = Field(default=False, description="go on after the end-of-sequence token, for measurements")
     user: Text | None = Field(default=None, description="who asks; one user stays with one version of a model")
+    n: int | None = Field(default=None, ge=1, le=MAX_CHOICES, description="answers to each prompt (1)")
+    presence_penalty: float | None = Field(default=None, ge=-2, le=2, description="for tokens that the answer has (0)")
+    frequency_penalty: float | None = Field(default=None, ge=-2, le=2, description="the same, for each time (0)")
+    repetition_penalty: float | None = Field(
+        default=None, gt=0, le=10, description="factor for tokens that prompt or answer has; 1 is none (1)"
+    )
+    min_p: float | None = Field(default=None, ge=0, le=1, description="least share of the likeliest's probability (0)")
+    response_format: ResponseFormat | None = Field(default=None, description="what the answer must look like")
     stream: bool | None = Field(default=None, description="answer as server-sent events")
     stream_options: StreamOptions | None = Field(default=None, description="only with stream")
 
@@ -120,7 +245,31 @@ class _Generation(_Body):
     def _options_need_stream(self) -> Self:
         if self.stream_options is not None and not self.stream:
             raise PydanticCustomError("stream_options", "only allowed with stream=true", {"param": "stream_options"})
+        if self.form is not None and (self.stop or self.ignore_eos):
+            param = "stop" if self.stop else "ignore_eos"
+            raise PydanticCustomError("form", "not allowed where the form of the answer says its end", {"param": param})
         return self
+
+    @property
+    def choices(self) -> int:
+        """Answers to each prompt."""
+        return self.n or 1
+
+    @property
+    def likeliest(self) -> int | None:
+        """Log probabilities: None for none, else how many of the likeliest tokens come beside each token."""
+        raise NotImplementedError
+
+    @cached_property
+    def form(self) -> Form | None:
+        """What the answer must look like.
+
+        Raises:
+            PydanticCustomError: names the field whose schema or pattern can't be held.
+        """
+        if self.response_format is None:
+            return None
+        return _held("response_format", lambda: response_form(_dumped(self.response_format)))
 
     @property
     def include_usage(self) -> bool:
@@ -142,6 +291,12 @@ class _Generation(_Body):
             seed=self.seed,
             stop=stop,
             ignore_eos=self.ignore_eos,
+            grammar="" if self.form is None else self.form.grammar,
+            logprobs=self.likeliest,
+            repetition_penalty=1.0 if self.repetition_penalty is None else self.repetition_penalty,
+            presence_penalty=self.presence_penalty or 0.0,
+            frequency_penalty=self.frequency_penalty or 0.0,
+            min_p=self.min_p or 0.0,
         )
 
 
@@ -149,21 +304,95 @@ class ChatRequest(_Generation):
     """`POST /v1/chat/completions`."""
 
     messages: list[ChatMessage] = Field(min_length=1, description="the conversation so far")
+    logprobs: bool | None = Field(default=None, description="log probabilities of the answer's tokens")
+    top_logprobs: int | None = Field(
+        default=None, ge=0, le=20, description="likeliest tokens beside each token; only with logprobs"
+    )
+    tools: list[FunctionTool] | None = Field(
+        default=None, max_length=MAX_TOOLS, description="functions that the model may call"
+    )
+    tool_choice: Literal["none", "auto", "required"] | NamedTool | None = Field(
+        default=None, description="whether it has to call one (auto with tools, else none)"
+    )
+    parallel_tool_calls: bool | None = Field(default=None, description="false keeps the first call only (true)")
     max_completion_tokens: TokenCount = Field(default=None, description="newer name of max_tokens; wins over it")
 
     @property
     def chosen_length(self) -> int | None:
         return self.max_completion_tokens or self.max_tokens
 
+    @property
+    def likeliest(self) -> int | None:
+        return (self.top_logprobs or 0) if self.logprobs else None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.top_logprobs and not self.logprobs:
+            raise PydanticCustomError("logprobs", "only allowed with logprobs=true", {"param": "top_logprobs"})
+        names = [tool.function.name for tool in self.tools or ()]
+        if len(set(names)) < len(names):
+            raise PydanticCustomError("tools", "two functions have one name", {"param": "tools"})
+        if self.tool_choice not in (None, "none", "auto"):
+            wanted = self.tool_choice.function.name if isinstance(self.tool_choice, NamedTool) else None
+            if not names or (wanted is not None and wanted not in names):
+                raise PydanticCustomError("tools", "there is no such function in tools", {"param": "tool_choice"})
+            if self.response_format is not None and self.response_format.type != "text":
+                raise PydanticCustomError(
+                    "tools", "a call and a response_format can't both be forced", {"param": "response_format"}
+                )
+        _held("tools", self.called)
+        return self
+
+    @property
+    def offered(self) -> list[Tool]:
+        """The tools that the model is told of."""
+        if self.tool_choice == "none":
+            return []
+        return [_dumped(tool) for tool in self.tools or ()]
+
+    def called(self) -> dict[str, Schema | None]:
+        """Functions that may be called, and what the arguments of the strict ones have to fit."""
+        return {
+            tool["function"]["name"]: parameters_schema(tool) if tool["function"].get("strict") else None
+            for tool in self.offered
+        }
+
+    @cached_property
+    def form(self) -> Form | None:
+        choice = self.tool_choice
+        if choice in (None, "none", "auto") or not self.tools:
+            return super().form
+        tools = self.offered
+        if isinstance(choice, NamedTool):
+            tools = [tool for tool in tools if tool["function"]["name"] == choice.function.name]
+        return _held("tools", lambda: call_form(tools)) if tools else None
+
 
 class CompletionRequest(_Generation):
     """`POST /v1/completions`."""
 
-    prompt: Text | Annotated[list[Text], Field(min_length=1, max_length=1)] = Field(description="one text to continue")
+    prompt: Text | Annotated[list[Text], Field(min_length=1, max_length=MAX_PROMPTS)] = Field(
+        description="a text to continue, or some"
+    )
+    logprobs: int | None = Field(
+        default=None, ge=0, le=20, description="log probabilities of the answer's tokens, and of so many likeliest ones"
+    )
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if len(self.texts) * self.choices > MAX_PROMPTS:
+            raise PydanticCustomError(
+                "n", "prompts and n ask for more than {most} answers", {"param": "n", "most": MAX_PROMPTS}
+            )
+        return self
 
     @property
-    def text(self) -> str:
-        return self.prompt if isinstance(self.prompt, str) else self.prompt[0]
+    def texts(self) -> Sequence[str]:
+        return [self.prompt] if isinstance(self.prompt, str) else self.prompt
+
+    @property
+    def likeliest(self) -> int | None:
+        return self.logprobs
 
 
 class EmbeddingRequest(_Body):
@@ -177,3 +406,16 @@ class EmbeddingRequest(_Body):
     @property
     def texts(self) -> list[str]:
         return [self.input] if isinstance(self.input, str) else self.input
+
+
+def _dumped(part: _Part | None) -> dict[str, Any]:
+    """As the client sent it, without what was left out."""
+    return part.model_dump(by_alias=True, exclude_none=True) if part is not None else {}
+
+
+def _held(param: str, make: Callable[[], HeldT]) -> HeldT:
+    """What `make` gives, its InputError as an error of a field."""
+    try:
+        return make()
+    except InputError as error:
+        raise PydanticCustomError("form", "{why}", {"param": param, "why": str(error)}) from None

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
-from actors.engines.protocol import Completion, Delta
-
 if TYPE_CHECKING:
     import numpy as np
 
@@ -56,7 +54,7 @@ def embedding_list(
 
 @dataclass(frozen=True)
 class Answer:
-    """The frame around one answer: everything in it but the text.
+    """The frame around one answer: everything in it but its choices.
 
     Args:
         kind: `chat` for /chat/completions, `text` for /completions.
@@ -67,34 +65,17 @@ class Answer:
     id: str = field(default_factory=lambda: uuid4().hex)
     created: int = field(default_factory=lambda: int(time.time()))
 
-    def whole(self, completion: Completion) -> dict[str, Any]:
+    def whole(self, choices: list[dict[str, Any]], prompt_tokens: int, completion_tokens: int) -> dict[str, Any]:
         """The body of an answer that is not streamed."""
-        if self.kind == "chat":
-            content: dict[str, Any] = {"message": {"role": "assistant", "content": completion.text, "refusal": None}}
-        else:
-            content = {"text": completion.text}
-        choice = {"index": 0, **content, "logprobs": None, "finish_reason": completion.finish_reason}
-        body = self._frame("chat.completion", [choice])
-        return {**body, "usage": usage(completion.prompt_tokens, completion.completion_tokens)}
+        return {**self._frame("chat.completion", choices), "usage": usage(prompt_tokens, completion_tokens)}
 
-    def opening(self) -> dict[str, Any]:
-        """A chat stream's first chunk, which says who speaks."""
-        return self._chunk({"delta": {"role": "assistant", "content": ""}}, None)
-
-    def chunk(self, delta: Delta) -> dict[str, Any]:
-        """A piece of the answer; the last piece carries the finish reason."""
-        if self.kind == "chat":
-            return self._chunk({"delta": {"content": delta.text} if delta.text else {}}, delta.finish_reason)
-        return self._chunk({"text": delta.text}, delta.finish_reason)
-
-    def closing(self, last: Delta) -> dict[str, Any]:
-        """The chunk after the last one, which counts the tokens."""
-        body = self._frame("chat.completion.chunk", [])
-        return {**body, "usage": usage(last.prompt_tokens, last.completion_tokens)}
-
-    def _chunk(self, content: dict[str, Any], finish_reason: str | None) -> dict[str, Any]:
-        choice = {"index": 0, **content, "logprobs": None, "finish_reason": finish_reason}
+    def chunk(self, choice: dict[str, Any]) -> dict[str, Any]:
+        """A piece of the answer."""
         return self._frame("chat.completion.chunk", [choice])
+
+    def closing(self, prompt_tokens: int, completion_tokens: int) -> dict[str, Any]:
+        """The chunk after the last one, which counts the tokens."""
+        return {**self._frame("chat.completion.chunk", []), "usage": usage(prompt_tokens, completion_tokens)}
 
     def _frame(self, chat_object: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
         prefix, kind = ("chatcmpl", chat_object) if self.kind == "chat" else ("cmpl", "text_completion")

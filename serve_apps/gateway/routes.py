@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, Any, TypeVar
@@ -13,8 +13,19 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from serve_apps.canary import conversation_key
 from serve_apps.embedding_model import EmbeddingModel
+from serve_apps.gateway.bodies import (
+    ASK,
+    READ,
+    ChatCompletion,
+    EmbeddingList,
+    ModelList,
+    ModelObject,
+    TextCompletion,
+    answers,
+)
+from serve_apps.gateway.choices import CallRules, Choice
 from serve_apps.gateway.errors import model_not_found
-from serve_apps.gateway.generation import AnswerStream, Meter, Question, answer_whole
+from serve_apps.gateway.generation import AnswerStream, Ask, Meter, Question, answer_whole
 from serve_apps.gateway.requests import ChatRequest, CompletionRequest, EmbeddingRequest
 from serve_apps.gateway.responses import Answer, embedding_list, model_list, model_object
 from serve_apps.gateway.versions import Versions
@@ -62,44 +73,38 @@ def _pick(models: Mapping[str, ModelT], name: str, request: Request) -> ModelT:
     return models[name]
 
 
-@router.get("/models")
+@router.get("/models", responses=answers(ModelList, 401))
 async def list_models(here: ServedHere) -> dict[str, Any]:
     return model_list(here.names, here.created)
 
 
-@router.get("/models/{name}")
+@router.get("/models/{name}", responses=answers(ModelObject, *READ))
 async def get_model(name: str, here: ServedHere) -> dict[str, Any]:
     if name not in here.names:
         raise model_not_found(name, here.names)
     return model_object(name, here.created)
 
 
-@router.post("/chat/completions")
+@router.post("/chat/completions", responses=answers(ChatCompletion, *ASK, streamed=True))
 async def chat(body: ChatRequest, request: Request, here: ServedHere) -> Response:
-    messages = [message.plain() for message in body.messages]
+    messages, tools = [message.plain() for message in body.messages], body.offered
     model = here.version_of(_pick(here.models, body.model, request), conversation_key(body.user, messages), request)
-    question = Question(
-        complete=partial(model.chat, messages),
-        stream=partial(model.stream_chat, messages),
-        sampling=body.sampling(),
-        fixed_length=body.chosen_length is not None,
+    ask = Ask(
+        complete=lambda sampling: model.chat(messages, sampling, tools),
+        stream=lambda sampling: model.stream_chat(messages, sampling, tools),
     )
-    return await _answer(question, Answer("chat", body.model), body, here.meter)
+    calls = CallRules(body.called(), one=body.parallel_tool_calls is False) if tools else None
+    return await _answer([ask], body, Answer("chat", body.model), here.meter, calls)
 
 
-@router.post("/completions")
+@router.post("/completions", responses=answers(TextCompletion, *ASK, streamed=True))
 async def complete(body: CompletionRequest, request: Request, here: ServedHere) -> Response:
     model = here.version_of(_pick(here.models, body.model, request), conversation_key(body.user), request)
-    question = Question(
-        complete=partial(model.complete, body.text),
-        stream=partial(model.stream, body.text),
-        sampling=body.sampling(),
-        fixed_length=body.chosen_length is not None,
-    )
-    return await _answer(question, Answer("text", body.model), body, here.meter)
+    asks = [Ask(complete=partial(model.complete, text), stream=partial(model.stream, text)) for text in body.texts]
+    return await _answer(asks, body, Answer("text", body.model), here.meter)
 
 
-@embedding_router.post("/embeddings")
+@embedding_router.post("/embeddings", responses=answers(EmbeddingList, *ASK))
 async def embed(body: EmbeddingRequest, request: Request, here: ServedHere) -> Response:
     model = _pick(here.embeddings, body.model, request)
     vectors, tokens = await model.embed(body.texts)
@@ -107,10 +112,18 @@ async def embed(body: EmbeddingRequest, request: Request, here: ServedHere) -> R
     return JSONResponse(embedding_list(body.model, vectors, tokens, body.encoding_format))
 
 
-async def _answer(question: Question, answer: Answer, body: ChatRequest | CompletionRequest, meter: Meter) -> Response:
+async def _answer(
+    asks: Sequence[Ask],
+    body: ChatRequest | CompletionRequest,
+    answer: Answer,
+    meter: Meter,
+    calls: CallRules | None = None,
+) -> Response:
+    question = Question(asks, body.sampling(), body.choices, fixed_length=body.chosen_length is not None)
+    choices = [Choice(answer.kind, index, body.form, calls) for index in range(question.answers)]
     if not body.stream:
-        return JSONResponse(await answer_whole(question, answer, meter))
-    stream = await AnswerStream.begin(question, answer, meter)
+        return JSONResponse(await answer_whole(question, answer, choices, meter))
+    stream = await AnswerStream.begin(question, answer, choices, meter)
     # Proxies (nginx) would otherwise collect the stream before they pass it on.
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
     return StreamingResponse(stream.events(body.include_usage), media_type="text/event-stream", headers=headers)

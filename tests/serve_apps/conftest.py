@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from ray import cloudpickle
 
-from actors.engines.protocol import Delta, EngineStats, GenerationRequest, Message
+from actors.engines.protocol import Delta, EngineStats, GenerationRequest, Message, Tool
 from danlu.errors import InputError, RunError
 from serve_apps.config import ModelSettings
 
@@ -39,7 +39,7 @@ class EchoEngine:
     async def start(self) -> None:
         await asyncio.sleep(0)
 
-    def render_chat(self, messages: Sequence[Message]) -> str:
+    def render_chat(self, messages: Sequence[Message], tools: Sequence[Tool] = ()) -> str:
         return "\n".join(message["content"] for message in messages)
 
     async def generate(self, request: GenerationRequest) -> AsyncIterator[Delta]:

@@ -36,7 +36,7 @@ def url(ray_local: None, port: int, log: Path, echo_engine: type) -> Iterator[st
         {"name": "slow", "path": str(log), "cpus": 0.1, "options": {"delay_s": 0.02}, "max_queued": 1}
         | {"replicas": {"target_ongoing": 1.0}}
     )
-    config = {"models": ["echo", "slow"], "gateway": {"max_body_bytes": 10_000}}
+    config = {"models": ["echo", "slow"], "gateway": {"max_body_bytes": 40_000}}
     serve.start(http_options={"host": "127.0.0.1", "port": port})
     serve.run_many(
         [serve.RunTarget(application(m, echo_engine), app_name(m.name), None) for m in (echo, slow)]
@@ -59,6 +59,32 @@ def http(url: str) -> Iterator[httpx.Client]:
 
 
 USER = [{"role": "user", "content": "你好，丹炉"}]
+
+
+ADD = {
+    "type": "function",
+    "function": {
+        "name": "add",
+        "parameters": {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]},
+    },
+}
+STRICT_WITH_UNKNOWN = {
+    "type": "function",
+    "function": {
+        "name": "add",
+        "strict": True,
+        "parameters": {"type": "object", "properties": {"a": {"type": "integer", "multipleOf": 3}}},
+    },
+}
+CALLS = [{"id": "call_1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}]
+BROKEN_CALLS = [{"id": "call_1", "type": "function", "function": {"name": "add", "arguments": "[1"}}]
+DEEP: dict[str, object] = {"type": "null"}
+for _ in range(40):
+    DEEP = {"type": "array", "items": DEEP}
+
+
+def schema_of(schema: object) -> dict[str, object]:
+    return {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}}
 
 
 def ask(**fields: object) -> dict[str, object]:
@@ -149,12 +175,38 @@ def test_fields(http: httpx.Client, fields: dict[str, object], text: str, reason
 @pytest.mark.parametrize(
     ("fields", "param", "message"),
     [
-        ({"n": 2}, "n", "not available"),
-        ({"n": 1000}, "n", "not available"),
-        ({"logprobs": True}, "logprobs", "not available"),
-        ({"tools": [{"type": "function"}]}, "tools", "not available"),
-        ({"response_format": {"type": "json_schema"}}, "response_format", "not available"),
-        ({"presence_penalty": 0.5}, "presence_penalty", "not available"),
+        ({"n": 0}, "n", "greater than or equal to 1"),
+        ({"n": 1000}, "n", "less than or equal to 16"),
+        ({"logprobs": 3}, "logprobs", "valid boolean"),
+        ({"top_logprobs": 3}, "top_logprobs", "logprobs=true"),
+        ({"logprobs": True, "top_logprobs": 21}, "top_logprobs", "less than or equal to 20"),
+        ({"tools": [{"type": "function"}]}, "tools.0.function", "missing"),
+        ({"tools": [{"type": "function", "function": {"name": "a b"}}]}, "tools.0.function.name", "match"),
+        ({"tools": [ADD, ADD]}, "tools", "one name"),
+        ({"tools": [ADD] * 129}, "tools", "at most 128"),
+        ({"tool_choice": "required"}, "tool_choice", "no such function"),
+        ({"tools": [ADD], "tool_choice": "sometimes"}, "tool_choice", "'required'"),
+        (
+            {"tools": [ADD], "tool_choice": {"type": "function", "function": {"name": "sub"}}},
+            "tool_choice",
+            "no such function",
+        ),
+        ({"tools": [STRICT_WITH_UNKNOWN]}, "tools", "keyword 'multipleOf'"),
+        ({"functions": [ADD["function"]]}, "functions", "not available"),
+        ({"response_format": {"type": "json_schema"}}, "response_format.json_schema", "missing"),
+        ({"response_format": {"type": "xml"}}, "response_format", "'json_schema'"),
+        ({"response_format": {"type": "regex", "pattern": "(a"}}, "response_format", "not closed"),
+        ({"response_format": {"type": "regex", "pattern": "(?=a)"}}, "response_format", "look-around"),
+        (schema_of({"$ref": "http://example.com/a.json"}), "response_format", "only references into"),
+        (schema_of({"$ref": "#"}), "response_format", "complete"),
+        (schema_of({"enum": [f"v{i}" for i in range(1001)]}), "response_format", "more than 1000 values"),
+        (schema_of(DEEP), "response_format", "nested more than 32"),
+        (schema_of({"frobnicate": 1}), "response_format", "keyword 'frobnicate'"),
+        ({"response_format": {"type": "json_object"}, "stop": "}"}, "stop", "says its end"),
+        ({"presence_penalty": 2.5}, "presence_penalty", "less than or equal to 2"),
+        ({"repetition_penalty": 0}, "repetition_penalty", "greater than 0"),
+        ({"min_p": -0.1}, "min_p", "greater than or equal to 0"),
+        ({"logit_bias": {"5": 100}}, "logit_bias", "not available"),
         ({"temperature": -1}, "temperature", "greater than or equal to 0"),
         ({"temperature": "hot"}, "temperature", "valid number"),
         ({"temperature": True}, "temperature", "valid number"),
@@ -170,8 +222,10 @@ def test_fields(http: httpx.Client, fields: dict[str, object], text: str, reason
         ({"messages": []}, "messages", "at least 1 item"),
         ({"messages": "hello"}, "messages", "valid list"),
         ({"messages": [{"role": "robot", "content": "x"}]}, "messages.0.role", "'system'"),
-        ({"messages": [{"role": "user"}]}, "messages.0.content", "missing"),
-        ({"messages": [{"role": "user", "content": None}]}, "messages.0.content", "valid string"),
+        ({"messages": [{"role": "user"}]}, "messages.0", "content is missing"),
+        ({"messages": [{"role": "user", "content": None}]}, "messages.0", "content is missing"),
+        ({"messages": [{"role": "user", "content": "x", "tool_calls": CALLS}]}, "messages.0", "only the assistant"),
+        ({"messages": [{"role": "assistant", "tool_calls": BROKEN_CALLS}]}, "messages.0", "JSON object"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages.0.content.0.type", "'text'"),
         ({"model": 3}, "model", "valid string"),
         ({"messages": [{"role": "user", "content": "\ud800"}]}, "messages.0.content", "surrogate"),
@@ -196,7 +250,7 @@ def test_wrong_fields(http: httpx.Client, fields: dict[str, object], param: str,
         ("POST", "/chat/completions", b'"text"', 400, "JSON object"),
         ("POST", "/chat/completions", b'{"model":"\xff"}', 400, "parsing the body"),
         ("POST", "/chat/completions", b"[" * 9000, 400, ""),
-        ("POST", "/chat/completions", b"{" + b" " * 10_000, 413, "larger than 10000 bytes"),
+        ("POST", "/chat/completions", b"{" + b" " * 40_000, 413, "larger than 40000 bytes"),
         ("POST", "/chat/completions", b'{"model":"echo"}', 400, "messages: missing"),
         ("GET", "/chat/completions", b"", 405, "GET is not allowed"),
         ("GET", "/nothing", b"", 404, "no such route: GET /v1/nothing"),
@@ -210,8 +264,98 @@ def test_wrong_requests(http: httpx.Client, method: str, path: str, content: byt
 
 
 def test_chunked_body_over_the_limit(http: httpx.Client) -> None:
-    response = http.post("/chat/completions", content=(b" " * 1000 for _ in range(20)))
+    response = http.post("/chat/completions", content=(b" " * 1000 for _ in range(60)))
     assert response.status_code == 413
+
+
+def test_ten_megabytes_of_json(http: httpx.Client) -> None:
+    body = json.dumps(ask(messages=[{"role": "user", "content": "x" * 10_000_000}]))
+    response = http.post("/chat/completions", content=body, headers={"content-type": "application/json"})
+    assert response.status_code == 413
+    assert response.json()["error"]["code"] == "body_too_large"
+
+
+def test_several_choices(client: openai.OpenAI) -> None:
+    answer = client.chat.completions.create(model="echo", messages=USER, n=3)
+    assert [choice.index for choice in answer.choices] == [0, 1, 2]
+    assert {choice.message.content for choice in answer.choices} == {"你好，丹炉"}
+    assert answer.usage is not None
+    assert (answer.usage.prompt_tokens, answer.usage.completion_tokens) == (5, 15)
+    chunks = list(
+        client.chat.completions.create(
+            model="echo", messages=USER, n=3, stream=True, stream_options={"include_usage": True}
+        )
+    )
+    assert chunks[-1].usage == answer.usage
+    texts = {index: "" for index in range(3)}
+    for chunk in chunks[:-1]:
+        texts[chunk.choices[0].index] += chunk.choices[0].delta.content or ""
+    assert set(texts.values()) == {"你好，丹炉"}
+    assert sum(chunk.choices[0].finish_reason == "stop" for chunk in chunks[:-1]) == 3
+
+
+def test_several_prompts(client: openai.OpenAI, http: httpx.Client) -> None:
+    answer = client.completions.create(model="echo", prompt=["丹", "炉子"], n=2)
+    assert [choice.text for choice in answer.choices] == ["丹", "丹", "炉子", "炉子"]
+    assert answer.usage is not None
+    assert (answer.usage.prompt_tokens, answer.usage.completion_tokens) == (3, 6)
+    for body in ({"prompt": []}, {"prompt": ["x"] * 65}, {"prompt": ["x"] * 33, "n": 2}, {"prompt": [[1, 2]]}):
+        response = http.post("/completions", json={"model": "echo", **body})
+        assert response.status_code == 400, response.text
+
+
+def test_an_error_of_one_prompt_is_the_answers(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="must fit the context"):
+        client.completions.create(model="echo", prompt=["x", ""])
+    with pytest.raises(openai.APIError, match="must fit the context"):  # a status, or an event after the first piece
+        list(client.completions.create(model="echo", prompt=["x", ""], stream=True))
+
+
+CALL = '<tool_call>{"name": "add", "arguments": {"a": 3}}</tool_call>'
+
+
+def test_a_call_of_a_tool(client: openai.OpenAI) -> None:
+    choice = client.chat.completions.create(
+        model="echo", messages=[{"role": "user", "content": CALL}], tools=[ADD]
+    ).choices[0]
+    assert (choice.finish_reason, choice.message.content) == ("tool_calls", None)
+    assert choice.message.tool_calls is not None
+    call = choice.message.tool_calls[0]
+    assert (call.function.name, json.loads(call.function.arguments)) == ("add", {"a": 3})
+    turn = {"role": "tool", "tool_call_id": call.id, "content": "4"}
+    messages = [USER[0], choice.message.model_dump(exclude_none=True), turn]
+    assert (
+        client.chat.completions.create(model="echo", messages=messages, tools=[ADD]).choices[0].message.content == "4"
+    )
+
+
+def test_a_call_of_a_tool_streamed(client: openai.OpenAI) -> None:
+    asked = [{"role": "user", "content": f"算：{CALL}"}]
+    with client.chat.completions.stream(model="echo", messages=asked, tools=[ADD]) as stream:
+        choice = stream.get_final_completion().choices[0]
+    assert (choice.finish_reason, choice.message.content) == ("tool_calls", "算：")
+    assert [json.loads(call.function.arguments) for call in choice.message.tool_calls or []] == [{"a": 3}]
+
+
+def test_without_tools_a_call_is_text(client: openai.OpenAI) -> None:
+    asked = [{"role": "user", "content": CALL}]
+    assert client.chat.completions.create(model="echo", messages=asked).choices[0].message.content == CALL
+    none = client.chat.completions.create(model="echo", messages=asked, tools=[ADD], tool_choice="none")
+    assert none.choices[0].message.content == CALL
+
+
+def test_an_answer_without_its_form_is_not_given_out(client: openai.OpenAI, http: httpx.Client) -> None:
+    """The echo engine takes no notice of grammars."""
+    form = {"type": "json_object"}
+    right = [{"role": "user", "content": '{"a": 1}'}]
+    assert client.chat.completions.create(model="echo", messages=right, response_format=form).choices[0].message.content
+    with pytest.raises(openai.InternalServerError) as caught:
+        client.chat.completions.create(model="echo", messages=USER, response_format=form)
+    assert caught.value.code == "invalid_output"
+    text = http.post("/chat/completions", json=ask(response_format=form, stream=True)).text
+    assert "invalid_output" in text.strip().split("\n\n")[-1] and "[DONE]" not in text
+    cut = client.chat.completions.create(model="echo", messages=USER, response_format=form, max_tokens=2)
+    assert cut.choices[0].finish_reason == "length"
 
 
 def test_unknown_model(client: openai.OpenAI) -> None:

@@ -7,11 +7,13 @@ import json
 from collections.abc import AsyncGenerator
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.engines.protocol import Completion, Delta, SamplingParams
-from serve_apps.gateway.generation import AnswerStream, Question, answer_whole
+from serve_apps.gateway.choices import Choice
+from serve_apps.gateway.generation import AnswerStream, Ask, Question, answer_whole, derived_seed, merged
 from serve_apps.gateway.responses import Answer
 
 PIECES = st.lists(st.text(max_size=5), min_size=1, max_size=8)
@@ -37,12 +39,12 @@ def question(pieces: list[str]) -> Question:
     async def complete(_: SamplingParams) -> Completion:
         return Completion("".join(pieces), 3, len(pieces), "stop")
 
-    return Question(complete, stream, SamplingParams(), fixed_length=True)
+    return Question([Ask(complete, stream)], SamplingParams())
 
 
 def streamed(pieces: list[str], kind: Any, include_usage: bool, meter: Meter) -> list[dict[str, Any]]:
     async def collect() -> list[str]:
-        stream = await AnswerStream.begin(question(pieces), Answer(kind, "m"), meter)
+        stream = await AnswerStream.begin(question(pieces), Answer(kind, "m"), [Choice(kind, 0)], meter)
         return [event async for event in stream.events(include_usage)]
 
     *events, done = asyncio.run(collect())
@@ -55,7 +57,7 @@ def streamed(pieces: list[str], kind: Any, include_usage: bool, meter: Meter) ->
 def test_stream_equals_whole(pieces: list[str], kind: Any, include_usage: bool) -> None:
     meter = Meter()
     chunks = streamed(pieces, kind, include_usage, meter)
-    whole = asyncio.run(answer_whole(question(pieces), Answer(kind, "m"), meter))
+    whole = asyncio.run(answer_whole(question(pieces), Answer(kind, "m"), [Choice(kind, 0)], meter))
     if include_usage:
         last = chunks.pop()
         assert last["choices"] == [] and last["usage"] == whole["usage"]
@@ -72,7 +74,7 @@ def test_leaving_early_counts_what_was_made() -> None:
     meter = Meter()
 
     async def leave() -> None:
-        stream = await AnswerStream.begin(question(["a", "b", "c"]), Answer("text", "m"), meter)
+        stream = await AnswerStream.begin(question(["a", "b", "c"]), Answer("text", "m"), [Choice("text", 0)], meter)
         events = stream.events(False)
         await anext(events)
         await anext(events)
@@ -80,3 +82,92 @@ def test_leaving_early_counts_what_was_made() -> None:
 
     asyncio.run(leave())
     assert meter.counted == [(3, 2)]
+
+
+def several(lengths: list[int], choices: int, seeds: list[int | None]) -> Question:
+    """Prompt i has the text of its number, `lengths[i]` times."""
+
+    def ask(number: int) -> Ask:
+        async def stream(sampling: SamplingParams) -> AsyncGenerator[Delta, None]:
+            seeds.append(sampling.seed)
+            for count in range(1, lengths[number] + 1):
+                await asyncio.sleep(0)
+                yield Delta(str(number), 10, count, "stop" if count == lengths[number] else None)
+
+        async def complete(sampling: SamplingParams) -> Completion:
+            seeds.append(sampling.seed)
+            return Completion(str(number) * lengths[number], 10, lengths[number], "stop")
+
+        return Ask(complete, stream)
+
+    return Question([ask(number) for number in range(len(lengths))], SamplingParams(seed=5), choices)
+
+
+def test_choices_of_several_prompts_have_their_places_and_a_prompt_counts_once() -> None:
+    meter, seeds = Meter(), []
+
+    async def both() -> tuple[dict[str, Any], list[str]]:
+        question = several([2, 3], choices=2, seeds=seeds)
+        choices = [Choice("text", index) for index in range(4)]
+        whole = await answer_whole(question, Answer("text", "m"), choices, meter)
+        stream = await AnswerStream.begin(question, Answer("text", "m"), choices, meter)
+        return whole, [event async for event in stream.events(True)]
+
+    whole, events = asyncio.run(both())
+    assert [choice["index"] for choice in whole["choices"]] == [0, 1, 2, 3]
+    assert [choice["text"] for choice in whole["choices"]] == ["00", "00", "111", "111"]
+    assert whole["usage"] == {"prompt_tokens": 20, "completion_tokens": 10, "total_tokens": 30}
+    chunks = [json.loads(event[6:]) for event in events[:-1]]
+    assert chunks.pop()["usage"] == whole["usage"]
+    texts = ["".join(c["text"] for chunk in chunks for c in chunk["choices"] if c["index"] == i) for i in range(4)]
+    assert texts == ["00", "00", "111", "111"]
+    assert meter.counted == [(20, 10), (20, 10)]
+    assert len(set(seeds)) == 2 and seeds.count(5) == 4, "the first choice has the seed of the request"
+
+
+def test_seeds_of_choices_differ_and_fit_engines() -> None:
+    seeds = [derived_seed(7, choice) for choice in range(16)]
+    assert len({seed for seed in seeds if seed is not None and 0 <= seed < 1 << 31}) == 16
+    assert derived_seed(None, 3) is None
+
+
+def test_an_error_of_one_choice_ends_the_others() -> None:
+    closed: list[int] = []
+
+    async def stream(number: int) -> AsyncGenerator[Delta, None]:
+        try:
+            while True:
+                await asyncio.sleep(0)
+                if number == 1:
+                    raise ValueError("broken")
+                yield Delta("x", 1, 1)
+        finally:
+            closed.append(number)
+
+    async def read() -> None:
+        async for _ in merged([stream(number) for number in range(3)]):
+            pass
+
+    with pytest.raises(ValueError, match="broken"):
+        asyncio.run(read())
+    assert sorted(closed) == [0, 1, 2]
+
+
+def test_leaving_several_choices_closes_them_all() -> None:
+    closed: list[int] = []
+
+    async def stream(number: int) -> AsyncGenerator[Delta, None]:
+        try:
+            while True:
+                await asyncio.sleep(0)
+                yield Delta("x", 1, 1)
+        finally:
+            closed.append(number)
+
+    async def leave() -> None:
+        pieces = merged([stream(number) for number in range(3)])
+        await anext(pieces)
+        await pieces.aclose()
+
+    asyncio.run(leave())
+    assert sorted(closed) == [0, 1, 2]
