@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import runpy
-import signal
 import socket
 import subprocess
 import sys
@@ -81,7 +80,8 @@ def test_streams_pass_and_nothing_stays_behind(tmp_path: Path) -> None:
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "cluster.command", "serve", "tiny", "engine=transformers", f"port={port}"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, env=environment) as process:
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, env=environment)
+    try:
         assert process.stdout is not None and process.stdout.readline() == f"http://127.0.0.1:{port}/v1\n"
         url = f"http://127.0.0.1:{port}/v1/completions"
         body = {"model": "tiny", "prompt": "挂失", "max_tokens": 200, "ignore_eos": True, "stream": True}
@@ -92,6 +92,9 @@ def test_streams_pass_and_nothing_stays_behind(tmp_path: Path) -> None:
         assert data[-1] == "data: [DONE]" and '"finish_reason":"length"' in data[-2]
         running = [one for one in psutil.Process(process.pid).children(recursive=True) if "haproxy" in one.name()]
         assert running  # it is HAProxy that was tried here
-        process.send_signal(signal.SIGINT)
+        process.terminate()
         process.wait(timeout=60)
         assert not psutil.wait_procs(running, timeout=30)[1]
+    finally:
+        process.kill()
+        process.communicate()
