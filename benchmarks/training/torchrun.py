@@ -5,7 +5,7 @@
 Both share the cores out to as many workers, and take turns. The script (`torchrun_script.py`) is plain DDP, or
 DeepSpeed for ZeRO; its tokens lie ready and it writes nothing, while danlu packs sequences from its token store and
 writes metrics. Start and first steps of both are left out. Ray's own processes take their share of the cores from the
-workers: about a twentieth of two cores.
+workers.
 """
 
 from __future__ import annotations
