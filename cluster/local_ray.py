@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
@@ -56,10 +58,11 @@ def ray_session(address: str | None = None, cpus: int | None = None) -> Iterator
     if ray.is_initialized():
         yield
         return
-    if address is None:
-        _start(cpus or local_cpus())
-    else:
-        _join(address)
+    with _sigterm_kept():
+        if address is None:
+            _start(cpus or local_cpus())
+        else:
+            _join(address)
     try:
         with announced() if address is None else nullcontext():
             yield
@@ -79,6 +82,17 @@ def _start(cpus: int) -> None:
             rule=str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__,
             fix="the same command again when the machine is less busy, with room in /dev/shm and /tmp",
         ) from error
+
+
+@contextmanager
+def _sigterm_kept() -> Iterator[None]:
+    """SIGTERM stays with whoever handles it. A Ray that starts puts two handlers before it: one prints a trace and
+    aborts the process three seconds later, in the middle of an orderly end; the other one exits with code 15.
+    """
+    handler = signal.getsignal(signal.SIGTERM)
+    yield
+    if callable(handler) and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)
 
 
 def _join(address: str) -> None:

@@ -50,6 +50,26 @@ def test_nothing_stays_behind(blow: signal.Signals) -> None:
     assert not wait_gone(family)
 
 
+ORDERLY = """
+import os, signal, time
+from cluster.interrupts import terminable
+from cluster.local_ray import ray_session
+with terminable(), ray_session(cpus=2):
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+    except KeyboardInterrupt:
+        time.sleep(4)  # as long as it takes to finish what is under way
+        print("finished", flush=True)
+"""
+
+
+def test_sigterm_leaves_time_for_an_orderly_end() -> None:
+    ended = subprocess.run([sys.executable, "-c", ORDERLY], capture_output=True, text=True, cwd=ROOT, timeout=120)
+    assert (ended.returncode, ended.stdout) == (0, "finished\n")
+    assert "SIGTERM received" not in ended.stderr
+
+
 def test_two_sessions_do_not_meet() -> None:
     first, one = start()
     second, two = start()
