@@ -26,7 +26,7 @@ def resolve_serve_config(target: str | None, overrides: list[str]) -> ServeConfi
         ConfigError: neither is given, or the config is wrong.
     """
     if target is not None and Path(target).is_dir():
-        from serve_apps.launch import config_for_folder
+        from serve_apps.specs import config_for_folder
 
         return config_for_folder(target, overrides)
     if target is not None and not Path(target).exists():
@@ -39,7 +39,7 @@ def resolve_serve_config(target: str | None, overrides: list[str]) -> ServeConfi
 
 def print_deploy_config(config: ServeConfig) -> None:
     """Print the YAML that `serve deploy` takes for the same applications."""
-    from serve_apps.launch import to_deploy_config
+    from serve_apps.specs import to_deploy_config
 
     click.echo(yaml.safe_dump(to_deploy_config(config), allow_unicode=True, sort_keys=False), nl=False)
 

@@ -64,16 +64,7 @@ class EngineReplica:
 
     async def complete(self, request: GenerationRequest, trace: TraceContext | None = None) -> Completion | DanluError:
         """The whole answer."""
-        pieces: list[Delta] = []
-        async for part in self.stream(request, trace):
-            if isinstance(part, DanluError):
-                return part
-            pieces.append(part)
-            if part.finish_reason is not None:
-                text = "".join(piece.text for piece in pieces)
-                logprobs = tuple(logprob for piece in pieces for logprob in piece.logprobs)
-                return Completion(text, part.prompt_tokens, part.completion_tokens, part.finish_reason, logprobs)
-        raise AssertionError(f"engine {self._engine.name} ended request {request.id} without a finish_reason")
+        return await _whole(self.stream(request, trace))
 
     async def stream_chat(
         self,
@@ -103,11 +94,7 @@ class EngineReplica:
         trace: TraceContext | None = None,
     ) -> Completion | DanluError:
         """`render_chat` and `complete` in one call across processes."""
-        try:
-            prompt = self._prompt(messages, tools)
-        except DanluError as error:
-            return error
-        return await self.complete(GenerationRequest(request_id, prompt, sampling, adapter), trace)
+        return await _whole(self.stream_chat(request_id, messages, sampling, adapter, tools, trace))
 
     async def render_chat(self, messages: Sequence[Message]) -> str | DanluError:
         """The prompt that the model's chat template makes of a conversation."""
@@ -148,6 +135,20 @@ class EngineReplica:
         while True:
             gauges.show(self._engine.stats())
             await asyncio.sleep(_GAUGE_PERIOD_S)
+
+
+async def _whole(parts: AsyncIterator[Delta | DanluError]) -> Completion | DanluError:
+    pieces: list[Delta] = []
+    async for part in parts:
+        if isinstance(part, DanluError):
+            return part
+        pieces.append(part)
+    last = pieces[-1] if pieces else None
+    if last is None or last.finish_reason is None:
+        raise AssertionError("the engine ended its answer without a finish_reason")
+    text = "".join(piece.text for piece in pieces)
+    logprobs = tuple(logprob for piece in pieces for logprob in piece.logprobs)
+    return Completion(text, last.prompt_tokens, last.completion_tokens, last.finish_reason, logprobs)
 
 
 def application(model: ModelSettings, factory: EngineFactory | None = None) -> serve.Application:

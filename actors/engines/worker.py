@@ -9,13 +9,12 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import cast
 
+from actors.engines.bundling import BUNDLE_S
 from actors.engines.protocol import Delta, FinishReason, SamplingParams, TokenLogprob
 from actors.engines.step_model import AdapterStepModel, NewTokens, Score, StepModel
 from actors.engines.text_stream import Decode, TextStream
 from danlu.errors import RunError
 
-# The first text goes out at once, then it is bundled: waking the event loop for every token costs throughput.
-BUNDLE_S = 0.015
 _LOOK_AT_CACHE_EVERY_S = 1.0
 
 Event = Delta | RunError

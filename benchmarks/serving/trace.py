@@ -147,8 +147,8 @@ def served(options: argparse.Namespace) -> Iterator[str]:
     from cluster.local_ray import ray_session
     from cluster.serve_proxy import haproxy, has_haproxy
     from serve_apps.language_model import app_name
-    from serve_apps.launch import app_specs
     from serve_apps.models import application
+    from serve_apps.specs import app_specs
 
     cloudpickle.register_pickle_by_value(sys.modules[__name__])  # replicas need not find benchmarks/
     port = free_port()

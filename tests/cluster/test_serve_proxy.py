@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import runpy
-import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -71,30 +70,14 @@ def test_what_a_killed_serve_left_is_cleared_by_the_next_one() -> None:
 
 
 @pytest.mark.skipif(not has_haproxy(), reason="HAProxy's package is for Linux alone")
-def test_streams_pass_and_nothing_stays_behind(tmp_path: Path) -> None:
-    tiny = runpy.run_path(str(ROOT / "tests" / "actors" / "engines" / "tiny_models.py"))
-    (tmp_path / "tiny").mkdir()
-    tiny["write_checkpoint"](tmp_path / "tiny", max_position_embeddings=2048)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "cluster.command", "serve", "tiny", "engine=transformers", f"port={port}"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, env=environment)
-    try:
-        assert process.stdout is not None and process.stdout.readline() == f"http://127.0.0.1:{port}/v1\n"
-        url = f"http://127.0.0.1:{port}/v1/completions"
-        body = {"model": "tiny", "prompt": "挂失", "max_tokens": 200, "ignore_eos": True, "stream": True}
-        lines = []
-        with httpx.stream("POST", url, json=body, timeout=60) as answer:
-            lines += answer.iter_lines()
-        data = [line for line in lines if line]
-        assert data[-1] == "data: [DONE]" and '"finish_reason":"length"' in data[-2]
-        running = [one for one in psutil.Process(process.pid).children(recursive=True) if "haproxy" in one.name()]
-        assert running  # it is HAProxy that was tried here
-        process.terminate()
-        process.wait(timeout=60)
-        assert not psutil.wait_procs(running, timeout=30)[1]
-    finally:
-        process.kill()
-        process.communicate()
+def test_streams_pass_and_nothing_stays_behind(serve_tiny: Callable[[], tuple[str, subprocess.Popen[str]]]) -> None:
+    url, process = serve_tiny()
+    body = {"model": "tiny", "prompt": "挂失", "max_tokens": 200, "ignore_eos": True, "stream": True}
+    with httpx.stream("POST", f"{url}/completions", json=body, timeout=60) as answer:
+        data = [line for line in answer.iter_lines() if line]
+    assert data[-1] == "data: [DONE]" and '"finish_reason":"length"' in data[-2]
+    running = [one for one in psutil.Process(process.pid).children(recursive=True) if "haproxy" in one.name()]
+    assert running  # it is HAProxy that was tried here
+    process.terminate()
+    process.wait(timeout=60)
+    assert not psutil.wait_procs(running, timeout=30)[1]

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import runpy
 import signal
-import socket
 import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -25,9 +22,9 @@ from danlu.errors import ConfigError, ResourceError
 from danlu.metrics import TARGETS_FOLDER, TARGETS_NAME
 from danlu.progress import Progress
 from danlu.run_directory import RunDirectory
-from serve_apps.launch import config_for_folder
+from serve_apps.specs import config_for_folder
 
-ROOT = Path(__file__).resolve().parents[2]
+ServeTiny = Callable[[], tuple[str, subprocess.Popen[str]]]
 
 
 @pytest.fixture
@@ -80,53 +77,32 @@ def test_a_target_that_is_not_there_is_named() -> None:
 
 
 @pytest.mark.slow
-def test_a_served_model_answers_and_is_watched(tmp_path: Path) -> None:
-    tiny = runpy.run_path(str(ROOT / "tests" / "actors" / "engines" / "tiny_models.py"))
-    (tmp_path / "tiny").mkdir()
-    tiny["write_checkpoint"](tmp_path / "tiny")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "cluster.command", "serve", "tiny", "engine=transformers", f"port={port}"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        assert process.stdout is not None and process.stdout.readline() == f"http://127.0.0.1:{port}/v1\n"
-        body = {"model": "tiny", "prompt": "挂失", "max_tokens": 4}
-        assert httpx.post(f"http://127.0.0.1:{port}/v1/completions", json=body, timeout=60).status_code == 200
-        file = TARGETS_FOLDER / TARGETS_NAME.format(pid=process.pid)
-        [target] = json.loads(file.read_text())[0]["targets"]
-        assert httpx.get(f"http://{target}/metrics", timeout=30).status_code == 200
-        process.send_signal(signal.SIGINT)
-        process.wait(timeout=60)
+def test_a_served_model_answers_and_is_watched(serve_tiny: ServeTiny) -> None:
+    url, process = serve_tiny()
+    body = {"model": "tiny", "prompt": "挂失", "max_tokens": 4}
+    assert httpx.post(f"{url}/completions", json=body, timeout=60).status_code == 200
+    file = TARGETS_FOLDER / TARGETS_NAME.format(pid=process.pid)
+    [target] = json.loads(file.read_text())[0]["targets"]
+    assert httpx.get(f"http://{target}/metrics", timeout=30).status_code == 200
+    process.terminate()
+    assert process.wait(timeout=60) == 130
     assert not file.exists()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("end", ["SIGTERM", "Ctrl-C"])
-def test_an_end_lets_open_streams_finish(tmp_path: Path, end: str) -> None:
-    tiny = runpy.run_path(str(ROOT / "tests" / "actors" / "engines" / "tiny_models.py"))
-    (tmp_path / "tiny").mkdir()
-    tiny["write_checkpoint"](tmp_path / "tiny", max_position_embeddings=4096)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "cluster.command", "serve", "tiny", "engine=transformers", f"port={port}"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True
-    ) as process:
-        url = f"http://127.0.0.1:{port}/v1"
-        assert process.stdout is not None and process.stdout.readline() == f"{url}\n"
-        body = {"model": "tiny", "prompt": "挂失", "max_tokens": 1500, "ignore_eos": True, "stream": True}
-        with httpx.stream("POST", f"{url}/completions", json=body, timeout=60) as response:
-            lines = response.iter_lines()
-            next(lines)
-            if end == "SIGTERM":
-                process.terminate()
-            else:  # a terminal tells every process of the group
-                os.killpg(process.pid, signal.SIGINT)
-            rest = [line for line in lines if line]
-        assert rest[-1] == "data: [DONE]" and '"finish_reason":"length"' in rest[-2]
-        process.wait(timeout=90)
+def test_an_end_lets_open_streams_finish(serve_tiny: ServeTiny, end: str) -> None:
+    url, process = serve_tiny()
+    body = {"model": "tiny", "prompt": "挂失", "max_tokens": 1500, "ignore_eos": True, "stream": True}
+    with httpx.stream("POST", f"{url}/completions", json=body, timeout=60) as response:
+        lines = response.iter_lines()
+        next(lines)
+        if end == "SIGTERM":
+            process.terminate()
+        else:  # a terminal tells every process of the group
+            os.killpg(process.pid, signal.SIGINT)
+        rest = [line for line in lines if line]
+    assert rest[-1] == "data: [DONE]" and '"finish_reason":"length"' in rest[-2]
+    assert process.wait(timeout=90) == 130
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{url}/models")

@@ -20,7 +20,7 @@ import yaml
 
 from danlu.config import validate
 from serve_apps.config import ServeConfig
-from serve_apps.launch import to_deploy_config
+from serve_apps.specs import to_deploy_config
 
 REPOSITORY = Path(__file__).parents[2]
 TINY = runpy.run_path(str(REPOSITORY / "tests" / "actors" / "engines" / "tiny_models.py"))

@@ -21,16 +21,8 @@ from ray.serve.schema import ServeDeploySchema
 from danlu.config import validate
 from danlu.errors import ConfigError, InputError, ResourceError, RunError
 from serve_apps.config import ServeConfig
-from serve_apps.launch import (
-    app_specs,
-    config_for_folder,
-    failure,
-    is_running,
-    lacks_room,
-    start_apps,
-    stop_apps,
-    to_deploy_config,
-)
+from serve_apps.launch import failure, is_running, lacks_room, start_apps, stop_apps
+from serve_apps.specs import app_specs, config_for_folder, to_deploy_config
 
 TINY = runpy.run_path(str(Path(__file__).parents[1] / "actors" / "engines" / "tiny_models.py"))
 
@@ -173,7 +165,8 @@ SERVE = """
 import signal
 import sys
 import ray
-from serve_apps.launch import config_for_folder, start_apps, stop_apps
+from serve_apps.launch import start_apps, stop_apps
+from serve_apps.specs import config_for_folder
 ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
 try:
     print(*start_apps(config_for_folder(sys.argv[1], [f"port={sys.argv[2]}"])), flush=True)

@@ -15,8 +15,8 @@ from ray import cloudpickle, serve
 from actors.engines.protocol import Delta, EngineStats, GenerationRequest
 from serve_apps.config import ModelSettings, ServeConfig
 from serve_apps.language_model import app_name
-from serve_apps.launch import app_specs
 from serve_apps.models import EngineFactory, application
+from serve_apps.specs import app_specs
 
 QUICK = {"window_s": 1.0, "up_after_s": 0.0, "down_after_s": 1.0}
 

@@ -19,9 +19,9 @@ from serve_apps.config import ModelSettings, ServeConfig
 from serve_apps.gateway.app import GatewayConfig
 from serve_apps.gateway.versions import Versions
 from serve_apps.language_model import LanguageModel, app_name, canary_app_name
-from serve_apps.launch import app_specs
 from serve_apps.model_apps import versions_of
 from serve_apps.models import EngineFactory, application
+from serve_apps.specs import app_specs
 
 
 def telling_engine(echo: type) -> EngineFactory:
