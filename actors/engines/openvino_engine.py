@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from actors.engines.signal_stack import kept_signal_stack
 from actors.engines.step_engine import StepEngine
 from actors.engines.step_model import NewTokens, Score
 from actors.engines.tokenizer import ModelTokenizer
+from actors.engines.worker_process import WorkerProcess
 from danlu.config import validate
 from danlu.errors import ConfigError, InputError
 
@@ -49,28 +49,19 @@ class OpenVinoEngine(StepEngine):
         config = read_config(folder)
         model = OpenVinoModel(folder, config, validate(OpenVinoSettings, settings))
         tokenizer = ModelTokenizer(folder, vocabulary_size(config))
-        super().__init__(name or Path(path).name, model, tokenizer, model.context_length)
-        self._grammars = model
-        # A thread of its own: large grammars in a row must not keep the loop's other helpers (tokenizing) waiting.
-        self._compiling = ThreadPoolExecutor(max_workers=1, thread_name_prefix="grammar")
-
-    async def shutdown(self) -> None:
-        """End all requests as aborted and free the model."""
-        self._compiling.shutdown(wait=False, cancel_futures=True)
-        await super().shutdown()
+        self._process = WorkerProcess(model, tokenizer.folder)
+        super().__init__(name or Path(path).name, self._process, tokenizer, model.context_length)
 
     async def _prepare(self, grammar: str) -> None:
         self._check_up()
-        loop = asyncio.get_running_loop()
-        compiled = loop.run_in_executor(self._compiling, self._grammars.prepare_grammar, grammar)
         try:
-            await asyncio.wait_for(compiled, _COMPILE_S)
+            await asyncio.wait_for(self._process.prepare(grammar), _COMPILE_S)
         except TimeoutError:
             raise InputError("the grammar", rule=f"it was not compiled within {_COMPILE_S:g} s") from None
 
 
 class OpenVinoModel:
-    """A StepModel over ContinuousBatchingPipeline."""
+    """A GrammarStepModel over ContinuousBatchingPipeline. Until it is loaded it can be pickled."""
 
     def __init__(self, folder: Path, config: dict[str, Any], settings: OpenVinoSettings) -> None:
         self._folder = folder

@@ -74,3 +74,11 @@ class AdapterStepModel(StepModel, Protocol):
     def add(
         self, request_id: int, prompt_ids: Sequence[int], sampling: SamplingParams, adapter: str | None = None
     ) -> None: ...
+
+
+class GrammarStepModel(StepModel, Protocol):
+    """A StepModel that follows grammars."""
+
+    def prepare_grammar(self, grammar: str) -> None:
+        """Compile a grammar, from any thread. Raises InputError when it is none."""
+        ...

@@ -21,6 +21,7 @@ from actors.engines.settings import TransformersSettings
 from actors.engines.step_engine import StepEngine
 from actors.engines.step_model import NewTokens, Score
 from actors.engines.tokenizer import ModelTokenizer
+from actors.engines.worker_thread import WorkerThread
 from actors.networks.build import register_networks
 from danlu.config import validate
 from danlu.errors import InputError, NotAvailableError
@@ -49,7 +50,8 @@ class TransformersEngine(StepEngine):
         config = read_config(folder)
         model = TransformersModel(folder, config, validate(TransformersSettings, settings), Adapters(adapters or {}))
         tokenizer = ModelTokenizer(folder, vocabulary_size(config))
-        super().__init__(name or folder.name, model, tokenizer, context_length(config), adapters or {})
+        host = WorkerThread(model, tokenizer)
+        super().__init__(name or folder.name, host, tokenizer, context_length(config), adapters or {})
 
 
 @dataclass

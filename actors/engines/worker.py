@@ -1,4 +1,4 @@
-"""The thread that owns a model: it takes requests in, steps the batch, and hands text out in bundles."""
+"""What owns a model: it takes requests in, steps the batch, and hands text out in bundles."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 
-from actors.engines.bundling import BUNDLE_S
+from actors.engines.bundling import bundle_s
 from actors.engines.protocol import Delta, FinishReason, SamplingParams, TokenLogprob
 from actors.engines.step_model import AdapterStepModel, NewTokens, Score, StepModel
 from actors.engines.text_stream import Decode, TextStream
@@ -19,6 +19,8 @@ _LOOK_AT_CACHE_EVERY_S = 1.0
 
 Event = Delta | RunError
 Send = Callable[[list[tuple[int, Event]]], None]
+Deliver = Send  # on the event loop
+Broken = Callable[[BaseException], None]  # a host's word that its worker ended by an error
 TokenBytes = Callable[[int], bytes]
 
 
@@ -41,7 +43,28 @@ class Abort:
 
 @dataclass(frozen=True)
 class Stop:
-    """End the thread; requests still under way end as aborted."""
+    """End the worker; requests still under way end as aborted."""
+
+
+Command = Submit | Abort | Stop
+
+
+class Commands(Protocol):
+    """Where a worker takes its commands from; a `queue.SimpleQueue` is one."""
+
+    def get(self, block: bool = True) -> Command:
+        """The next command. Raises queue.Empty when there is none and `block` is false."""
+        ...
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Counts as of a worker's last step; see EngineStats."""
+
+    running: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    kv_cache_use: float | None = None
 
 
 @dataclass
@@ -55,8 +78,8 @@ class Answer:
     logprobs: tuple[TokenLogprob, ...] = ()  # of tokens that no delta has told of yet
     sent_at: float = float("-inf")
 
-    def is_due(self, now: float) -> bool:
-        return bool(self.pending) and now - self.sent_at >= BUNDLE_S
+    def is_due(self, now: float, pause_s: float) -> bool:
+        return bool(self.pending) and now - self.sent_at >= pause_s
 
     def delta(self, now: float, finish_reason: FinishReason | None = None) -> Delta:
         """What is pending, as a delta."""
@@ -73,27 +96,30 @@ class Worker:
         decode: token ids to text.
         send: gets the events of one step, [(request id, event)], called from this thread.
         token_bytes: what a token stands for.
+        commands: obeyed between two steps.
     """
 
-    def __init__(self, model: StepModel, decode: Decode, send: Send, token_bytes: TokenBytes) -> None:
+    def __init__(
+        self, model: StepModel, decode: Decode, send: Send, token_bytes: TokenBytes, commands: Commands
+    ) -> None:
         self.loaded: Future[None] = Future()
         self.finished: Future[BaseException | None] = Future()  # what broke the model, or None
-        self.running = 0
-        self.prompt_tokens = 0
-        self.completion_tokens = 0
-        self.kv_cache_use: float | None = None
+        self._running = 0
+        self._prompt_tokens = 0
+        self._completion_tokens = 0
+        self._kv_cache_use: float | None = None
         self._cache_seen_at = float("-inf")
         self._model = model
         self._decode = decode
         self._send = send
         self._token_bytes = token_bytes
-        self._commands: queue.SimpleQueue[Submit | Abort | Stop] = queue.SimpleQueue()
+        self._commands = commands
         self._answers: dict[int, Answer] = {}
         self._outbox: list[tuple[int, Event]] = []
 
-    def submit(self, command: Submit | Abort | Stop) -> None:
-        """Hand over a command, from any thread; it is obeyed between two steps."""
-        self._commands.put(command)
+    def progress(self) -> Progress:
+        """How far it has come, from any thread."""
+        return Progress(self._running, self._prompt_tokens, self._completion_tokens, self._kv_cache_use)
 
     def run(self) -> None:
         """Load the model and serve until Stop. Errors end up in `loaded` and `finished`, never in the thread."""
@@ -111,6 +137,8 @@ class Worker:
         while self._take_commands():
             if self._answers:
                 self._advance()
+            else:  # the last one was aborted
+                self._running, self._kv_cache_use = 0, self._model.kv_cache_use()
             self._flush()
         for request_id in list(self._answers):
             self._end(request_id, "abort")
@@ -141,17 +169,18 @@ class Worker:
             model.add(request.request_id, request.prompt_ids, request.sampling, request.adapter)
         stream = TextStream(self._decode, request.sampling.stop)
         self._answers[request.request_id] = Answer(stream, len(request.prompt_ids))
-        self.prompt_tokens += len(request.prompt_ids)
+        self._prompt_tokens += len(request.prompt_ids)
 
     def _advance(self) -> None:
         for new in self._model.step():
             self._receive(new)
-        self.running = self._model.running() if self._answers else 0
+        self._running = self._model.running() if self._answers else 0
         now = time.monotonic()
         if not self._answers or now - self._cache_seen_at >= _LOOK_AT_CACHE_EVERY_S:
-            self.kv_cache_use, self._cache_seen_at = self._model.kv_cache_use(), now
+            self._kv_cache_use, self._cache_seen_at = self._model.kv_cache_use(), now
+        pause_s = bundle_s(len(self._answers))
         for request_id, answer in self._answers.items():
-            if answer.is_due(now):
+            if answer.is_due(now, pause_s):
                 self._outbox.append((request_id, answer.delta(now)))
 
     def _receive(self, new: NewTokens) -> None:
@@ -161,7 +190,7 @@ class Worker:
             self._outbox.append((new.request_id, RunError("the engine gave the request up", rule=new.error)))
             return
         answer.completion_tokens += len(new.token_ids)
-        self.completion_tokens += len(new.token_ids)
+        self._completion_tokens += len(new.token_ids)
         closed = new.finish_reason == "stop"
         shown = new.token_ids[:-1] if closed else new.token_ids
         answer.pending += answer.text.push(shown)

@@ -13,6 +13,7 @@ from actors.engines.model_files import read_config
 from actors.engines.openvino_engine import OpenVinoEngine, OpenVinoModel, OpenVinoSettings, kv_blocks
 from actors.engines.openvino_folder import openvino_folder
 from actors.engines.protocol import GenerationRequest, SamplingParams
+from actors.engines.tokenizer import ModelTokenizer
 from danlu.errors import ConfigError
 
 CONFIG = {
@@ -139,38 +140,38 @@ def test_a_shared_beginning_gives_the_same_answer_with_and_without_the_prefix_ca
     assert with_cache == without
 
 
-def test_guessing_ahead_changes_no_answer_and_takes_fewer_steps(
-    checkpoint: Path, ask: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+SENTENCE = "云杉银行的借记卡可以在手机上挂失，" * 3
+
+
+def test_guessing_ahead_changes_no_answer(checkpoint: Path, ask: Callable[..., Any]) -> None:
     """Greedy and drawn, alone and together, ended by a stop string or by the number of tokens."""
-    steps = dict.fromkeys((0, 4), 0)
-
-    def answers(lookup: int) -> list[Any]:
-        engine = OpenVinoEngine(checkpoint, precision="fp32", threads=1, prompt_lookup=lookup)
-        step = OpenVinoModel.step
-
-        def counted(model: OpenVinoModel) -> Any:
-            steps[lookup] += 1
-            return step(model)
-
-        monkeypatch.setattr(OpenVinoModel, "step", counted)
-        try:
-            return [
-                (d[-1].completion_tokens, d[-1].finish_reason, "".join(x.text for x in d)) for d in ask(engine, *asked)
-            ]
-        finally:
-            monkeypatch.setattr(OpenVinoModel, "step", step)
-
-    sentence = "云杉银行的借记卡可以在手机上挂失，" * 3
     kinds = [{"temperature": 0.0}, {"temperature": 0.0, "stop": ("卡",)}, {"temperature": 0.8, "top_p": 0.9, "seed": 3}]
     asked = [
-        GenerationRequest(str(i), sentence, SamplingParams(max_tokens=80, ignore_eos=True, **kind))
+        GenerationRequest(str(i), SENTENCE, SamplingParams(max_tokens=80, ignore_eos=True, **kind))
         for i, kind in enumerate(kinds)
     ]
-    assert answers(4) == answers(0)
-    asked = asked[:1]
-    steps.update({0: 0, 4: 0})
-    assert answers(4) == answers(0)
+
+    def answers(lookup: int, asked: list[GenerationRequest]) -> list[Any]:
+        engine = OpenVinoEngine(checkpoint, precision="fp32", threads=1, prompt_lookup=lookup)
+        return [(d[-1].completion_tokens, d[-1].finish_reason, texts([d])) for d in ask(engine, *asked)]
+
+    assert answers(4, asked) == answers(0, asked)
+    assert answers(4, asked[:1]) == answers(0, asked[:1])
+
+
+def test_guessing_ahead_takes_fewer_steps(checkpoint: Path) -> None:
+    prompt = ModelTokenizer(checkpoint).encode(SENTENCE)
+    steps = {}
+    for lookup in (0, 4):
+        config, settings = read_config(checkpoint), OpenVinoSettings(threads=1, prompt_lookup=lookup)
+        model = OpenVinoModel(checkpoint, config, settings)
+        model.load()
+        model.add(1, prompt, SamplingParams(max_tokens=80, temperature=0.0, seed=1, ignore_eos=True))
+        steps[lookup] = 0
+        while model.running():
+            model.step()
+            steps[lookup] += 1
+        model.close()
     assert steps[4] < steps[0]
 
 

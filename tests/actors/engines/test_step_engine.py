@@ -15,6 +15,7 @@ from actors.engines.protocol import Delta, GenerationRequest, SamplingParams
 from actors.engines.step_engine import StepEngine
 from actors.engines.step_model import NewTokens
 from actors.engines.tokenizer import ModelTokenizer
+from actors.engines.worker_thread import WorkerThread
 from danlu.errors import InputError, RunError
 
 CONTEXT = 128
@@ -87,7 +88,7 @@ def serve(tokenizer: ModelTokenizer) -> Callable[..., Any]:
 
     def run(model: ScriptedModel, talk: Callable[[StepEngine], Coroutine[Any, Any, Any]]) -> Any:
         async def session() -> Any:
-            engine = StepEngine("scripted", model, tokenizer, CONTEXT)
+            engine = StepEngine("scripted", WorkerThread(model, tokenizer), tokenizer, CONTEXT)
             await engine.start()
             try:
                 return await asyncio.wait_for(talk(engine), 20)
@@ -276,7 +277,7 @@ def test_a_model_that_does_not_load_says_so_at_the_start(tokenizer: ModelTokeniz
     model.broken = InputError("the model is torn")
 
     async def session() -> None:
-        engine = StepEngine("scripted", model, tokenizer, CONTEXT)
+        engine = StepEngine("scripted", WorkerThread(model, tokenizer), tokenizer, CONTEXT)
         with pytest.raises(InputError, match="torn"):
             await engine.start()
         with pytest.raises(RunError, match="not been started"):
@@ -290,7 +291,7 @@ def test_shutdown_ends_open_streams_as_aborted(tokenizer: ModelTokenizer) -> Non
     model = ScriptedModel(tokenizer.encode("a"), step_s=0.01)
 
     async def session() -> list[Delta]:
-        engine = StepEngine("scripted", model, tokenizer, CONTEXT)
+        engine = StepEngine("scripted", WorkerThread(model, tokenizer), tokenizer, CONTEXT)
         await engine.start()
         asked = asyncio.create_task(collect(engine, request(max_tokens=100)))
         await until_tokens(engine, 3)
@@ -317,3 +318,73 @@ def test_statistics_count_tokens_and_requests(serve: Any, tokenizer: ModelTokeni
         assert stats.prompt_tokens == 3 * len(tokenizer.encode("你好"))
 
     serve(ScriptedModel(tokenizer.encode("a"), step_s=0.01), talk)
+
+
+def test_a_client_that_leaves_frees_its_share_of_the_cache(serve: Any, tokenizer: ModelTokenizer) -> None:
+    async def talk(engine: StepEngine) -> None:
+        stream = engine.generate(request(max_tokens=100))
+        await anext(stream)
+        assert engine.stats().kv_cache_use == 0.1
+        await stream.aclose()
+        for _ in range(200):
+            if not engine.stats().kv_cache_use:
+                break
+            await asyncio.sleep(0.01)
+        assert (engine.stats().running, engine.stats().kv_cache_use) == (0, 0.0)
+
+    serve(ScriptedModel(tokenizer.encode("a"), step_s=0.01), talk)
+
+
+def test_a_start_that_is_given_up_can_be_shut_down(tokenizer: ModelTokenizer) -> None:
+    class Slow(ScriptedModel):
+        def load(self) -> None:
+            time.sleep(0.3)
+            super().load()
+
+    async def session() -> None:
+        engine = StepEngine("scripted", WorkerThread(Slow([1]), tokenizer), tokenizer, CONTEXT)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(engine.start(), 0.05)
+        await asyncio.wait_for(engine.shutdown(), 5)
+        with pytest.raises(RunError, match="shut down"):
+            await engine.health()
+
+    asyncio.run(session())
+
+
+def test_every_start_waits_for_the_model_and_tells_why_it_did_not_load(tokenizer: ModelTokenizer) -> None:
+    model = ScriptedModel([1])
+    model.broken = InputError("the model is torn")
+
+    async def session() -> None:
+        engine = StepEngine("scripted", WorkerThread(model, tokenizer), tokenizer, CONTEXT)
+        outcomes = await asyncio.gather(engine.start(), engine.start(), return_exceptions=True)
+        assert all("torn" in str(outcome) for outcome in outcomes)
+        with pytest.raises(InputError, match="torn"):
+            await engine.start()
+        await engine.shutdown()
+
+    asyncio.run(session())
+
+
+def test_a_request_can_be_aborted_before_it_reaches_the_model(tokenizer: ModelTokenizer) -> None:
+    class Compiling(StepEngine):
+        offered = frozenset({"grammar"})
+
+        async def _prepare(self, grammar: str) -> None:
+            await compiled.wait()
+
+    compiled = asyncio.Event()
+
+    async def session() -> list[Delta]:
+        engine = Compiling("scripted", WorkerThread(ScriptedModel([1]), tokenizer), tokenizer, CONTEXT)
+        await engine.start()
+        asked = asyncio.create_task(collect(engine, request(grammar='root ::= "a"')))
+        await asyncio.sleep(0)
+        await engine.abort("a")
+        compiled.set()
+        deltas = await asked
+        await engine.shutdown()
+        return deltas
+
+    assert [(delta.text, delta.finish_reason) for delta in asyncio.run(session())] == [("", "abort")]

@@ -1,0 +1,139 @@
+"""A model in its process: started, broken and killed for real."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from actors.engines.openvino_engine import OpenVinoEngine
+from actors.engines.protocol import GenerationRequest, SamplingParams
+from danlu.errors import InputError, RunError
+
+
+def request(name: str = "a", prompt: str = "你好", **sampling: Any) -> GenerationRequest:
+    return GenerationRequest(
+        name, prompt, SamplingParams(**{"max_tokens": 200, "ignore_eos": not sampling.get("grammar"), **sampling})
+    )
+
+
+def model_processes(parent: int | None = None) -> list[psutil.Process]:
+    return [p for p in psutil.Process(parent).children(True) if "actors.engines.model_process" in p.cmdline()]
+
+
+def session(checkpoint: Path, talk: Callable[[OpenVinoEngine], Any], **settings: Any) -> Any:
+    async def run() -> Any:
+        engine = OpenVinoEngine(checkpoint, threads=1, **settings)
+        await engine.start()
+        try:
+            return await asyncio.wait_for(talk(engine), 60)
+        finally:
+            await engine.shutdown()
+
+    return asyncio.run(run())
+
+
+def test_the_event_loop_runs_while_the_model_stands_still(checkpoint: Path) -> None:
+    """openvino-genai lets no other thread run while it steps: in one process the loop stood still for whole steps."""
+
+    async def talk(engine: OpenVinoEngine) -> int:
+        stream = engine.generate(request())
+        await anext(stream)
+        (process,) = model_processes()
+        process.suspend()
+        with pytest.raises(InputError, match="context"):
+            await anext(engine.generate(request("b", prompt="天" * 1000)))
+        assert engine.render_chat([{"role": "user", "content": "你好"}])
+        waiting = [asyncio.create_task(anext(engine.generate(request(str(i), max_tokens=1)))) for i in range(20)]
+        await asyncio.sleep(0.05)
+        process.resume()
+        await asyncio.gather(*waiting)
+        return [delta.completion_tokens async for delta in stream][-1]
+
+    assert session(checkpoint, talk) == 200
+
+
+def test_a_killed_process_ends_its_requests_with_the_reason(checkpoint: Path) -> None:
+    async def talk(engine: OpenVinoEngine) -> None:
+        stream = engine.generate(request())
+        await anext(stream)
+        (process,) = model_processes()
+        process.kill()
+        with pytest.raises(RunError, match=r"was killed.*memory"):
+            async for _ in stream:
+                pass
+        with pytest.raises(RunError, match="killed"):
+            await engine.health()
+        with pytest.raises(RunError, match="killed"):
+            await anext(engine.generate(request("b")))
+
+    session(checkpoint, talk)
+    assert not model_processes()
+
+
+def test_a_process_that_is_killed_compiles_no_grammar(checkpoint: Path) -> None:
+    async def talk(engine: OpenVinoEngine) -> None:
+        with pytest.raises(InputError, match="can't be compiled"):
+            await anext(engine.generate(request(grammar="root ::= nowhere")))
+        (process,) = model_processes()
+        process.suspend()
+        asked = asyncio.create_task(anext(engine.generate(request(grammar='root ::= "a"'))))
+        await asyncio.sleep(0.1)
+        process.kill()
+        with pytest.raises(RunError, match="killed"):
+            await asked
+
+    session(checkpoint, talk)
+
+
+def test_a_start_that_is_given_up_leaves_no_process(checkpoint: Path) -> None:
+    async def run() -> None:
+        engine = OpenVinoEngine(checkpoint, threads=1)
+        starting = asyncio.create_task(engine.start())
+        while not model_processes():
+            await asyncio.sleep(0.01)
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+        await engine.shutdown()
+        assert not model_processes()
+        with pytest.raises(RunError, match="shut down"):
+            await engine.health()
+
+    asyncio.run(run())
+
+
+PROGRAM = """
+import asyncio, sys
+from actors.engines.openvino_engine import OpenVinoEngine
+from actors.engines.protocol import GenerationRequest, SamplingParams
+
+async def main():
+    engine = OpenVinoEngine(sys.argv[1], threads=1)
+    await engine.start()
+    async for delta in engine.generate(GenerationRequest("a", "a", SamplingParams(max_tokens=200, ignore_eos=True))):
+        print("text", flush=True)
+
+asyncio.run(main())
+"""
+
+
+def test_the_process_ends_with_an_engine_that_is_killed(checkpoint: Path) -> None:
+    program = [sys.executable, "-c", PROGRAM, str(checkpoint)]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None and parent.stdout.readline() == "text\n"
+        (process,) = model_processes(parent.pid)
+        os.kill(parent.pid, signal.SIGKILL)
+    gone_by = time.monotonic() + 10
+    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE and time.monotonic() < gone_by:
+        time.sleep(0.05)
+    assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
