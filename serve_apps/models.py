@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import time
 import warnings
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -12,7 +14,16 @@ from typing import Any, cast
 from ray import serve
 from ray.serve.config import AutoscalingConfig, AutoscalingPolicy, BackpressureConfig, RequestRouterConfig
 
-from actors.engines.protocol import Completion, Delta, Engine, GenerationRequest, Message, SamplingParams, Tool
+from actors.engines.protocol import (
+    Completion,
+    Delta,
+    Engine,
+    EngineDownError,
+    GenerationRequest,
+    Message,
+    SamplingParams,
+    Tool,
+)
 from danlu.config import validate
 from danlu.errors import DanluError
 from serve_apps.autoscaling import FIRST_TOKEN_S, KV_USE, FirstTokens
@@ -20,6 +31,8 @@ from serve_apps.engine_gauges import EngineGauges
 from serve_apps.model_settings import ModelSettings, Replicas, Routing
 from serve_apps.served_model import RETRY_AFTER_S
 from serve_apps.tracing import TraceContext, traced
+
+log = logging.getLogger("ray.serve")
 
 DEPLOYMENT = "engine"
 _GAUGE_PERIOD_S = 2.0
@@ -57,6 +70,8 @@ class EngineReplica:
                 async for delta in deltas if trace is None else traced(deltas, trace, f"danlu-{self._name}"):
                     self._first_tokens.begun(ticket, time.monotonic())
                     yield delta
+        except EngineDownError as error:
+            self._end(error)
         except DanluError as error:
             yield error
         finally:
@@ -120,7 +135,20 @@ class EngineReplica:
 
     async def check_health(self) -> None:
         """Serve's own hook: a replica that raises here is replaced."""
-        await self._engine.health()
+        try:
+            await self._engine.health()
+        except EngineDownError as error:
+            self._end(error)
+
+    def _end(self, why: EngineDownError) -> None:
+        """End this process, for Serve to start another replica.
+
+        One that lived on until Serve had asked for its health three times would fail all that is sent to it, and as it
+        fails quickly, most would be. Those who ask see a dead replica, and ask another.
+        """
+        log.error("%s: %s; its replica ends, and another is started", self._name, why)
+        logging.shutdown()
+        os._exit(1)
 
     async def __del__(self) -> None:
         """Serve's own hook, after the last request has been answered."""

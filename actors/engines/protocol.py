@@ -6,6 +6,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from danlu.errors import RunError
+
+
+class EngineDownError(RunError):
+    """The engine can't serve, and will not without a new start."""
+
+
 FinishReason = Literal["stop", "length", "abort"]
 # {"role": "system" | "user" | "assistant" | "tool", "content": ...}, and "tool_calls" or "tool_call_id" with tools.
 Message = Mapping[str, Any]
@@ -147,7 +154,7 @@ class Engine(Protocol):
     def stats(self) -> EngineStats: ...
 
     async def health(self) -> None:
-        """Raise RunError when the engine can no longer serve."""
+        """Raise RunError when the engine can't serve: EngineDownError when it won't again."""
         ...
 
     async def shutdown(self) -> None: ...

@@ -10,7 +10,16 @@ from dataclasses import replace
 from typing import Protocol
 
 from actors.engines.admission import check_length, check_sampling
-from actors.engines.protocol import Delta, EngineStats, GenerationRequest, Message, SamplingParams, TokenLogprob, Tool
+from actors.engines.protocol import (
+    Delta,
+    EngineDownError,
+    EngineStats,
+    GenerationRequest,
+    Message,
+    SamplingParams,
+    TokenLogprob,
+    Tool,
+)
 from actors.engines.tokenizer import ModelTokenizer
 from actors.engines.worker import Abort, Broken, Command, Deliver, Event, Progress, Submit
 from danlu.errors import InputError, RunError
@@ -138,7 +147,7 @@ class StepEngine:
         return EngineStats(running, waiting, progress.prompt_tokens, progress.completion_tokens, progress.kv_cache_use)
 
     async def health(self) -> None:
-        """Raise RunError when the engine can't serve."""
+        """Raise EngineDownError when the engine can't serve."""
         self._check_up()
 
     async def shutdown(self) -> None:
@@ -153,7 +162,7 @@ class StepEngine:
 
     def _check_up(self) -> None:
         if self._down:
-            raise RunError(f"engine {self.name} can't serve", rule=self._down, fix="start it anew")
+            raise self._error()
 
     def _deliver(self, events: list[tuple[int, Event]]) -> None:
         for ticket, event in events:
@@ -163,7 +172,10 @@ class StepEngine:
     def _break(self, error: BaseException) -> None:
         self._down = f"it broke ({type(error).__name__}: {error})"
         for mailbox in self._mailboxes.values():
-            mailbox.put_nowait(RunError(f"engine {self.name} can't serve", rule=self._down, fix="start it anew"))
+            mailbox.put_nowait(self._error())
+
+    def _error(self) -> EngineDownError:
+        return EngineDownError(f"engine {self.name} can't serve", rule=self._down, fix="start it anew")
 
 
 async def _read(mailbox: asyncio.Queue[Event]) -> AsyncIterator[Delta]:

@@ -16,11 +16,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def serve_tiny(tmp_path: Path) -> Iterator[Callable[[], tuple[str, subprocess.Popen[str]]]]:
-    """Serves a tiny model; gives the gateway's address and the process, which leads a group. Killed at the end."""
+def serve_tiny(tmp_path: Path) -> Iterator[Callable[..., tuple[str, subprocess.Popen[str]]]]:
+    """serve_tiny(engine="transformers") serves a tiny model.
+
+    Gives the gateway's address and the process, which leads a group and is killed at the end.
+    """
     started = []
 
-    def start() -> tuple[str, subprocess.Popen[str]]:
+    def start(engine: str = "transformers") -> tuple[str, subprocess.Popen[str]]:
         tiny = runpy.run_path(str(ROOT / "tests" / "actors" / "engines" / "tiny_models.py"))
         (tmp_path / "tiny").mkdir()
         tiny["write_checkpoint"](tmp_path / "tiny", max_position_embeddings=4096)
@@ -28,7 +31,7 @@ def serve_tiny(tmp_path: Path) -> Iterator[Callable[[], tuple[str, subprocess.Po
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         process = subprocess.Popen(
-            [sys.executable, "-m", "cluster.command", "serve", "tiny", "engine=transformers", f"port={port}"],
+            [sys.executable, "-m", "cluster.command", "serve", "tiny", f"engine={engine}", f"port={port}"],
             cwd=tmp_path,
             stdout=subprocess.PIPE,
             text=True,

@@ -6,11 +6,13 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import numpy as np
+import psutil
 import pytest
 import ray
 from safetensors.numpy import save_file
@@ -24,7 +26,7 @@ from danlu.progress import Progress
 from danlu.run_directory import RunDirectory
 from serve_apps.specs import config_for_folder
 
-ServeTiny = Callable[[], tuple[str, subprocess.Popen[str]]]
+ServeTiny = Callable[..., tuple[str, subprocess.Popen[str]]]
 
 
 @pytest.fixture
@@ -87,6 +89,27 @@ def test_a_served_model_answers_and_is_watched(serve_tiny: ServeTiny) -> None:
     process.terminate()
     assert process.wait(timeout=60) == 130
     assert not file.exists()
+
+
+def test_a_model_whose_process_is_killed_comes_back(serve_tiny: ServeTiny) -> None:
+    """A replica that lived on without its model took requests, and failed them all, until Serve noticed."""
+    url, process = serve_tiny(engine="openvino")
+    body = {"model": "tiny", "prompt": "挂失", "max_tokens": 3000, "ignore_eos": True, "stream": True}
+    with httpx.stream("POST", f"{url}/completions", json=body, timeout=60) as response:
+        lines = response.iter_lines()
+        next(lines)
+        below = psutil.Process(process.pid).children(recursive=True)
+        (model,) = [p for p in below if "actors.engines.model_process" in p.cmdline()]
+        model.kill()
+        rest = [line for line in lines if line]
+    assert json.loads(rest[-1].removeprefix("data: "))["error"]["code"] == "model_unavailable"
+    statuses = []
+    deadline = time.monotonic() + 60
+    while 200 not in statuses and time.monotonic() < deadline:
+        short = {**body, "max_tokens": 1, "stream": False}
+        statuses.append(httpx.post(f"{url}/completions", json=short, timeout=60).status_code)
+        time.sleep(0.2)
+    assert statuses[-1] == 200 and set(statuses) <= {200, 503}
 
 
 @pytest.mark.slow
