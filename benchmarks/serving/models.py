@@ -65,8 +65,9 @@ def ensure_model(name: str, folder: Path | None = None) -> Path:
 
 
 def prompt_text(tokens: int, number: int = 0) -> str:
-    """A prompt of that many tokens (one character each), another one for each `number`."""
-    return "".join(chr(0x4E00 + (7919 * number + 31 * i) % 600) for i in range(tokens))
+    """A prompt of that many tokens (one character each, two at least), another one for each `number` below 360,000."""
+    step = 31 * (1 + number // 600)
+    return "".join(chr(0x4E00 + (7919 * number + step * i) % 600) for i in range(tokens))
 
 
 def _write(sizes: Sizes, folder: Path) -> None:

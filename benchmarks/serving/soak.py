@@ -39,6 +39,7 @@ _AT_ONCE = 8
 _LOAD = 0.8
 _LOOK_EVERY_S = 5.0
 _MODEL, _GATEWAY = "ray::ServeReplica:model-m", "ray::ServeReplica:gateway"
+_WATCHED = {"the model's replica": _MODEL, "the model's process": "actors.engines.model_process", "gateway": _GATEWAY}
 
 
 @dataclass
@@ -101,11 +102,11 @@ async def _watch(command: psutil.Process, record: Record, kill_every_s: float) -
         replicas = []
         for process in command.children(recursive=True):
             with suppress(psutil.Error):
-                name = (process.cmdline() or [""])[0]
-                for kind in (_MODEL, _GATEWAY):
-                    if name.startswith(kind):
+                line = " ".join(process.cmdline())
+                for kind, mark in _WATCHED.items():
+                    if mark in line:
                         record.memory.setdefault(kind, []).append((now - began, process.memory_full_info().uss))
-                if name.startswith(_MODEL):
+                if line.startswith(_MODEL):
                     replicas.append(process)
         if kill_every_s and now - last_kill >= kill_every_s and len(replicas) > 1:
             oldest = min(replicas, key=lambda process: process.create_time())
@@ -153,7 +154,8 @@ def table(record: Record, rate: float, minutes: float) -> str:
         rows.insert(1, ["replicas killed", record.killed])
     else:
         for kind, samples in record.memory.items():
-            rows.append([f"memory of {kind.rpartition(':')[2]}, growth", f"{100 * growth(samples):+.2f}%"])
+            middle = statistics.median(size for _, size in samples) / 2**20
+            rows.append([f"memory of {kind}: MiB, growth", f"{middle:,.0f}, {100 * growth(samples):+.2f}%"])
     for problem in [*before, *cut][:3]:
         print(problem.error, file=sys.stderr)
     return markdown_table(["", "seen"], rows)
