@@ -117,19 +117,22 @@ class ChildServer:
 
     async def _watch(self) -> None:
         """Start the server again whenever it ends, until it fails too often in a row."""
-        failures, began = 0, time.monotonic()
+        failures = 0
+        healthy_at: float | None = time.monotonic()
         while True:
             assert self._process is not None
             code = await self._process.wait()
-            failures = 1 if time.monotonic() - began > _STEADY_S else failures + 1
+            steady = healthy_at is not None and time.monotonic() - healthy_at > _STEADY_S
+            failures = 1 if steady else failures + 1
             self.problem = f"the server ended with code {code} and is being started again"
             log.error("%s: %s\n%s", self._name, self.problem, self.tail())
             if failures > self._restarts:
                 break
             await asyncio.sleep(self._pause_s * 2 ** (failures - 1))
-            began = time.monotonic()
+            healthy_at = None  # loading is no steady work, however long it takes
             try:
                 await self._launch()
+                healthy_at = time.monotonic()
             except RunError as error:
                 log.error("%s", error)
                 await self._end_process()

@@ -30,13 +30,15 @@ def weight_files(folder: Path) -> list[Path]:
     """
     files = sorted(folder.glob("model*.safetensors"))
     index = folder / WEIGHTS_INDEX
-    # Shards without their index can't be loaded by anyone, and one of them may be missing.
+    # Files that the index does not name are left over from another model. Shards without their index can't be loaded
+    # by anyone, and one of them may be missing.
     named = {index.name} if any("-of-" in file.name for file in files) else set()
     if index.is_file():
         names = read_json(index).get("weight_map")
         if not isinstance(names, dict):
             raise InputError(f"{index} has no weight_map", rule="it must say which file holds which tensor")
         named = {str(name) for name in names.values()}
+        files = sorted(folder / name for name in named)
     missing = sorted(name for name in named if not (folder / name).is_file())
     if missing or not files:
         lacking = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from actors.engines.model_files import check_weight_files, read_config
+from actors.engines.model_files import WEIGHTS_INDEX, check_weight_files, read_config
 from actors.engines.openvino_architecture import read_architecture
 from actors.engines.openvino_folder import MODEL_FILE
 from danlu.errors import InputError, NotAvailableError
@@ -61,7 +61,7 @@ def find_model(path: str | Path, key: str = "path") -> ModelFolders:
     root = Path(path)
     require_ended(str(root), ARTIFACTS, key)
     places = (root, root / "model", root / "checkpoint")
-    checkpoint = next((p for p in places if (p / "config.json").is_file() and any(p.glob("*.safetensors"))), None)
+    checkpoint = next((p for p in places if (p / "config.json").is_file() and _has_weights(p)), None)
     converted = next((p for p in (root, root / "openvino") if (p / MODEL_FILE).is_file()), None)
     if checkpoint is None and converted is None:
         raise InputError(
@@ -76,6 +76,11 @@ def find_model(path: str | Path, key: str = "path") -> ModelFolders:
     config = read_config(checkpoint)
     check_weight_files(checkpoint)
     return ModelFolders(checkpoint, converted, _unconvertible(checkpoint, config), config.get("model_type") == _OWN)
+
+
+def _has_weights(folder: Path) -> bool:
+    """Whether there are weights, or an index that says which there should be."""
+    return any(folder.glob("*.safetensors")) or (folder / WEIGHTS_INDEX).is_file()
 
 
 def _unconvertible(checkpoint: Path, config: dict[str, Any]) -> str:

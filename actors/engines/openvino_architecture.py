@@ -120,8 +120,11 @@ def _dense_layers(config: dict[str, Any], layers: int) -> frozenset[int]:
     return frozenset(layer for layer in range(layers) if layer in plain or (layer + 1) % step)
 
 
+_RMS_EPS = 1e-6  # what transformers takes for every architecture here where config.json says nothing
+
+
 def _rms_eps(config: dict[str, Any]) -> float:
-    value = config.get("rms_norm_eps")
+    value = config.get("rms_norm_eps", _RMS_EPS)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not (math.isfinite(value) and value >= 0):
         raise InputError(f"config.json: rms_norm_eps is {value!r}", rule="it must be a small positive number")
     return float(value)

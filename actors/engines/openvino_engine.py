@@ -19,7 +19,7 @@ from actors.engines.step_model import NewTokens, Score
 from actors.engines.tokenizer import ModelTokenizer
 from actors.engines.worker_process import WorkerProcess
 from danlu.config import validate
-from danlu.errors import ConfigError, InputError
+from danlu.errors import ConfigError, InputError, ResourceError
 
 _MOST_MIN_P = 1 - 1e-6  # openvino-genai takes no 1, which keeps the likeliest token alone as this does
 _COMPILE_S = 60.0  # those of the gateway take 5 s at most, where no other is before them
@@ -50,14 +50,27 @@ class OpenVinoEngine(StepEngine):
         model = OpenVinoModel(folder, config, validate(OpenVinoSettings, settings))
         tokenizer = ModelTokenizer(folder, vocabulary_size(config))
         self._process = WorkerProcess(model, tokenizer.folder)
+        self._compiling = asyncio.Lock()  # held until a grammar is done with, also when nobody waits for it any more
         super().__init__(name or Path(path).name, self._process, tokenizer, model.context_length)
 
     async def _prepare(self, grammar: str) -> None:
         self._check_up()
         try:
-            await asyncio.wait_for(self._process.prepare(grammar), _COMPILE_S)
+            await asyncio.wait_for(self._compiling.acquire(), _COMPILE_S)
+        except TimeoutError:
+            rule = "those before it are still being compiled"
+            raise ResourceError("the grammar has to wait", rule=rule, fix="try again shortly") from None
+        compiled = asyncio.create_task(self._process.prepare(grammar))
+        compiled.add_done_callback(self._end_compiling)
+        try:
+            await asyncio.wait_for(asyncio.shield(compiled), _COMPILE_S)
         except TimeoutError:
             raise InputError("the grammar", rule=f"it was not compiled within {_COMPILE_S:g} s") from None
+
+    def _end_compiling(self, compiled: asyncio.Task[None]) -> None:
+        self._compiling.release()
+        if not compiled.cancelled():
+            compiled.exception()  # who asked may have gone
 
 
 class OpenVinoModel:
@@ -117,6 +130,7 @@ class OpenVinoModel:
         self._waiting.pop(request_id, None)
         handle = self._handles.pop(request_id, None)
         self._with_logprobs.discard(request_id)
+        self._refused = [new for new in self._refused if new.request_id != request_id]
         if handle is None:
             return
         handle.cancel()

@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 
 from actors.engines.model_files import read_config
@@ -18,6 +19,10 @@ from actors.engines.signal_stack import kept_signal_stack
 from danlu.errors import ConfigError
 
 log = logging.getLogger("ray.serve")
+
+_SOURCES = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt")
+_CONVERTERS = ("openvino", "openvino-tokenizers", "nncf")  # whose results may change from version to version
+_HASH_CHARACTERS = 32
 
 MODEL_FILE = "openvino_model.xml"
 # Counts up when the same checkpoint would be converted differently.
@@ -112,13 +117,26 @@ def cache_folder() -> Path:
 
 
 def content_hash(path: Path) -> str:
-    """BLAKE2b over every file that the conversion reads, in hex; the same wherever the folder lies."""
-    digest = hashlib.blake2b(str(_VERSION).encode(), digest_size=16)
-    files = sorted(file for pattern in ("*.safetensors", "*.json", "*.jinja", "*.model") for file in path.glob(pattern))
+    """BLAKE2b over every file that the conversion reads and what converts them, in hex.
+
+    The same wherever the folder lies. Weights are read once: it is kept under what the files look like from outside.
+    """
+    files = sorted(file for pattern in _SOURCES for file in path.glob(pattern))
+    seen = [(str(file.resolve()), (status := file.stat()).st_size, status.st_mtime_ns, status.st_ino) for file in files]
+    maker = f"{_VERSION} " + " ".join(f"{package} {version(package)}" for package in _CONVERTERS)
+    outside = hashlib.blake2b(f"{maker} {seen}".encode(), digest_size=16).hexdigest()
+    kept = cache_folder() / "hashes" / outside
+    if kept.is_file() and len(known := kept.read_text(encoding="ascii")) == _HASH_CHARACTERS:
+        return known
+    digest = hashlib.blake2b(maker.encode(), digest_size=_HASH_CHARACTERS // 2)
     for file in files:
         digest.update(f"{file.name} {file.stat().st_size}\n".encode())
         with file.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "blake2b").digest())
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    part = kept.with_suffix(f".{os.getpid()}")
+    part.write_text(digest.hexdigest(), encoding="ascii")
+    part.replace(kept)
     return digest.hexdigest()
 
 

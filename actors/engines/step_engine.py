@@ -118,7 +118,7 @@ class StepEngine:
 
     async def _admit(self, request: GenerationRequest) -> list[int]:
         """The token ids of the prompt, once all is checked and ready."""
-        prompt_ids = await self.tokenizer.encode_beside(request.prompt)
+        prompt_ids = await self.tokenizer.encode_beside(request.prompt, self.context_length)
         check_length(request, len(prompt_ids), self.context_length)
         if request.sampling.grammar:
             await self._prepare(request.sampling.grammar)
@@ -181,13 +181,17 @@ class StepEngine:
 async def _read(mailbox: asyncio.Queue[Event]) -> AsyncIterator[Delta]:
     """All deltas up to the last one. What has piled up goes out as one: a slow reader gets fewer, larger pieces."""
     finished = False
+    last: Delta | None = None
     while not finished:
         text = ""
         logprobs: tuple[TokenLogprob, ...] = ()
         while True:
             event = await mailbox.get()
             if isinstance(event, RunError):
+                if last is not None and text:
+                    yield replace(last, text=text, logprobs=logprobs)
                 raise event
+            last = event
             text += event.text
             logprobs += event.logprobs
             finished = event.finish_reason is not None

@@ -82,7 +82,7 @@ class TensorRtLlmEngine:
     async def generate(self, request: GenerationRequest) -> AsyncIterator[Delta]:
         """Stream the answer; see `Engine.generate`."""
         check_sampling(request.sampling)
-        prompt_ids = await self.tokenizer.encode_beside(request.prompt)
+        prompt_ids = await self.tokenizer.encode_beside(request.prompt, self.context_length)
         check_length(request, len(prompt_ids), self.context_length)
         await self.health()
         if request.id in self._open:
@@ -91,15 +91,14 @@ class TensorRtLlmEngine:
         output = self._llm.generate_async(inputs=prompt_ids, sampling_params=parameters, streaming=True)
         self._open[request.id] = output
         self._prompt_tokens += len(prompt_ids)
-        finished = False
+        finished, tokens = False, 0
         try:
             async for delta in bundled(_deltas(output, len(prompt_ids))):
-                finished = delta.finish_reason is not None
+                finished, tokens = delta.finish_reason is not None, delta.completion_tokens
                 yield delta
-                if finished:
-                    self._completion_tokens += delta.completion_tokens
         finally:
             del self._open[request.id]
+            self._completion_tokens += tokens
             if not finished:  # the request would hold its KV cache until max_tokens
                 output.abort()
 
@@ -163,12 +162,14 @@ def _sampling_params(sampling: SamplingParams) -> Any:
 
 async def _deltas(output: Any, prompt_tokens: int) -> AsyncIterator[Delta]:
     """TensorRT-LLM's running output as deltas, one per step; the last one carries the finish reason."""
+    tokens = 0
     async for step in output:
         completion = step.outputs[0]
+        tokens = len(completion.token_ids)
         reason = FINISH_REASONS.get(completion.finish_reason or "")
         if step.finished or step.aborted():
             reason = reason or "abort"
-        yield Delta(completion.text_diff, prompt_tokens, len(completion.token_ids), reason)
+        yield Delta(completion.text_diff, prompt_tokens, tokens, reason)
         if reason is not None:
             return
-    yield Delta("", prompt_tokens, 0, "abort")
+    yield Delta("", prompt_tokens, tokens, "abort")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,10 @@ from danlu.errors import InputError, NotAvailableError
 
 # Shorter prompts are tokenized on the event loop: a hop to a thread takes longer than the work (0.1 ms).
 _INLINE_CHARACTERS = 2000
+# A prompt with more characters per token of the context is looked at by its beginning first. Text has one to five.
+_CHARACTERS_A_TOKEN = 8
+_CUT_TOKENS = 256  # by so many the tokens of a beginning may outnumber those that the whole text has there
+_FILES = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json", "vocab.txt", "spiece.model")
 
 
 class ModelTokenizer:
@@ -32,6 +35,13 @@ class ModelTokenizer:
         self.folder = folder
         self.huggingface: Any = _load(folder)  # a transformers tokenizer
         self._bytes: dict[str, int] | None = None
+        if len(self.huggingface) <= len(self.huggingface.all_special_tokens):
+            raise InputError(
+                f"the tokenizer in {folder} has no tokens",
+                rule="it must turn text into tokens",
+                fix="copy the tokenizer's files (tokenizer.json) beside config.json",
+            )
+        self._check_template()
         if vocabulary is not None and len(self.huggingface) > vocabulary:
             raise InputError(
                 f"the tokenizer in {folder} has {len(self.huggingface)} tokens",
@@ -46,10 +56,22 @@ class ModelTokenizer:
         ids: list[int] = self.huggingface.encode(prompt, add_special_tokens=add)
         return ids
 
-    async def encode_beside(self, prompt: str) -> list[int]:
-        """`encode` that does not keep the event loop waiting."""
+    async def encode_beside(self, prompt: str, context_length: int) -> list[int]:
+        """`encode` that does not keep the event loop waiting.
+
+        Raises:
+            InputError: the prompt is far longer than the context; seen without reading all of it.
+        """
         if len(prompt) <= _INLINE_CHARACTERS:
             return self.encode(prompt)
+        if len(prompt) > _CHARACTERS_A_TOKEN * context_length:
+            beginning = await asyncio.to_thread(self.encode, prompt[: _CHARACTERS_A_TOKEN * context_length])
+            if len(beginning) > context_length + _CUT_TOKENS:
+                raise InputError(
+                    f"the prompt has {len(prompt)} characters, which are more than {context_length} tokens",
+                    rule=f"the model's context holds {context_length}, the answer included",
+                    fix="shorten the prompt",
+                )
         return await asyncio.to_thread(self.encode, prompt)
 
     def decode(self, token_ids: Sequence[int]) -> str:
@@ -72,8 +94,6 @@ class ModelTokenizer:
             NotAvailableError: the model has no chat template, or none that knows tools and these are asked for.
             InputError: the template refuses the conversation.
         """
-        from jinja2 import TemplateError
-
         if not self.huggingface.chat_template:
             raise NotAvailableError(
                 f"the model in {self.folder} has no chat template",
@@ -87,9 +107,24 @@ class ModelTokenizer:
             prompt: str = self.huggingface.apply_chat_template(
                 [dict(message) for message in messages], tokenize=False, add_generation_prompt=True, **more
             )
-        except TemplateError as error:
+        except Exception as error:  # a template may do anything, and fail in any way
             raise InputError("messages", rule=f"the model's chat template refuses them: {error}") from None
         return prompt
+
+    def _check_template(self) -> None:
+        """A template that is none would have clients blamed for it. Others may refuse what is tried here."""
+        from jinja2 import TemplateSyntaxError
+
+        try:
+            self.huggingface.apply_chat_template([{"role": "user", "content": "a"}], tokenize=False)
+        except TemplateSyntaxError as error:
+            raise InputError(
+                f"the chat template in {self.folder} can't be used",
+                rule=f"line {error.lineno}: {error.message}",
+                fix="mend chat_template.jinja (or chat_template in tokenizer_config.json)",
+            ) from None
+        except Exception:
+            return
 
     def _require_tools(self, tools: Sequence[Tool]) -> None:
         use: TemplateUse = template_use(str(self.huggingface.chat_template))
@@ -102,7 +137,22 @@ class ModelTokenizer:
             )
 
 
+def check_tokenizer_files(folder: Path) -> None:
+    """Refuse a folder without a tokenizer: transformers would make one without tokens, to which all text is empty.
+
+    Raises:
+        InputError: it has none of the files.
+    """
+    if not any((folder / name).is_file() for name in _FILES):
+        raise InputError(
+            f"{folder} has no tokenizer",
+            rule=f"it must hold {_FILES[0]}, or another of {', '.join(_FILES[1:])}",
+            fix="copy the files of the model's tokenizer beside config.json",
+        )
+
+
 def _load(folder: Path) -> Any:
+    check_tokenizer_files(folder)
     try:
         if (folder / "tokenizer.json").is_file():
             # Not AutoTokenizer: it imports torch, which an OpenVINO replica has no use for (2 s and 190 MB).
@@ -112,6 +162,6 @@ def _load(folder: Path) -> Any:
         from transformers import AutoTokenizer
 
         return AutoTokenizer.from_pretrained(folder)
-    except (OSError, ValueError, KeyError, json.JSONDecodeError) as error:
-        reason = str(error).splitlines()[0]
+    except Exception as error:  # the Rust library raises plain ones for a tokenizer.json of another form
+        reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason given'}"
         raise InputError(f"the tokenizer in {folder} does not load", rule=reason) from None

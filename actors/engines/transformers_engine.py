@@ -47,11 +47,25 @@ class TransformersEngine(StepEngine):
         self, path: str | Path, name: str = "", adapters: Mapping[str, str] | None = None, **settings: Any
     ) -> None:
         folder = Path(path)
-        config = read_config(folder)
+        config = _sized(folder, read_config(folder))
         model = TransformersModel(folder, config, validate(TransformersSettings, settings), Adapters(adapters or {}))
         tokenizer = ModelTokenizer(folder, vocabulary_size(config))
         host = WorkerThread(model, tokenizer)
         super().__init__(name or folder.name, host, tokenizer, context_length(config), adapters or {})
+
+
+def _sized(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
+    """config.json with the context's length under its usual name; older architectures have names of their own."""
+    if "max_position_embeddings" in config:
+        return config
+    from transformers import AutoConfig
+
+    register_networks()
+    try:
+        length = getattr(AutoConfig.from_pretrained(folder), "max_position_embeddings", None)
+    except (ValueError, KeyError) as error:
+        raise InputError(f"the config.json in {folder}", rule=str(error).splitlines()[0]) from None
+    return config if length is None else {**config, "max_position_embeddings": length}
 
 
 @dataclass
@@ -297,8 +311,10 @@ def _load(folder: Path, dtype: str) -> Any:
     kind = dtype if dtype == "auto" else getattr(torch, dtype)
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=kind, output_loading_info=True)
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise InputError(f"the model in {folder} does not load", rule=str(error).splitlines()[0]) from None
+    except (OSError, ValueError, RuntimeError, SafetensorError, KeyError, AttributeError, TypeError) as error:
+        # A KeyError's text is the bare key: what transformers does not know in config.json (a kind of rope, say).
+        reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason given'}"
+        raise InputError(f"the model in {folder} does not load", rule=reason) from None
     model, loading = loaded
     if missing := sorted(loading["missing_keys"]):
         rule = f"the checkpoint lacks {len(missing)} tensors, {missing[0]} first"

@@ -13,10 +13,10 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Sequence
 from contextlib import aclosing, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -28,6 +28,8 @@ from actors.engines.tensorrt_llm import FINISH_REASONS, TensorRtLlmEngine
 from danlu.errors import InputError, NotAvailableError, RunError
 
 EXECUTABLE = "trtllm-serve"
+
+StepT = TypeVar("StepT")
 
 
 def find_executable(named: str | None = None) -> str:
@@ -83,7 +85,7 @@ class TrtllmServeEngine(TensorRtLlmEngine):
     async def generate(self, request: GenerationRequest) -> AsyncIterator[Delta]:
         """Stream the answer; see `Engine.generate`. When the reader leaves, the connection closes, which aborts it."""
         check_sampling(request.sampling)
-        prompt_ids = await self.tokenizer.encode_beside(request.prompt)
+        prompt_ids = await self.tokenizer.encode_beside(request.prompt, self.context_length)
         check_length(request, len(prompt_ids), self.context_length)
         self._check_up()
         if request.id in self._ended:
@@ -145,16 +147,25 @@ class TrtllmServeEngine(TensorRtLlmEngine):
         self, sampling: SamplingParams, prompt_ids: Sequence[int], ended: asyncio.Event
     ) -> AsyncGenerator[Delta, None]:
         body = completion_body(str(self._folder), sampling, prompt_ids)
+        asked = self._client.build_request("POST", f"{self._server.url}/v1/completions", json=body)
+        stop = asyncio.ensure_future(ended.wait())
         try:
-            async with self._client.stream("POST", f"{self._server.url}/v1/completions", json=body) as response:
+            # A server that is busy answers late; it hears of the end by the connection.
+            response = await _before(stop, self._client.send(asked, stream=True))
+            if response is None:
+                yield Delta("", len(prompt_ids), 0, "abort")
+                return
+            async with aclosing(response):
                 if response.status_code != 200:
                     raise _refusal(self.name, response.status_code, await response.aread())
-                async with aclosing(_deltas(_until(response.aiter_lines(), ended), len(prompt_ids))) as deltas:
+                async with aclosing(_deltas(_until(response.aiter_lines(), stop), len(prompt_ids))) as deltas:
                     async for delta in deltas:
                         yield delta
         except httpx.HTTPError as error:
             reason = self._server.problem or f"the connection to trtllm-serve broke ({type(error).__name__})"
             raise RunError(f"engine {self.name} lost a request", rule=reason, fix="ask again") from None
+        finally:
+            stop.cancel()
 
 
 def completion_body(model: str, sampling: SamplingParams, prompt_ids: Sequence[int]) -> dict[str, Any]:
@@ -177,24 +188,23 @@ def completion_body(model: str, sampling: SamplingParams, prompt_ids: Sequence[i
     return body
 
 
-async def _until(lines: AsyncIterator[str], ended: asyncio.Event) -> AsyncIterator[str]:
-    """The lines that come before `ended` is set."""
-    stop = asyncio.ensure_future(ended.wait())
+async def _until(lines: AsyncIterator[str], stop: asyncio.Future[Any]) -> AsyncIterator[str]:
+    """The lines that come before `stop` is done."""
+    while (line := await _before(stop, anext(lines, None))) is not None:
+        yield line
+
+
+async def _before(stop: asyncio.Future[Any], step: Awaitable[StepT]) -> StepT | None:
+    """What `step` gives, or None when `stop` is done first."""
+    doing = asyncio.ensure_future(step)
     try:
-        while True:
-            line = asyncio.ensure_future(anext(lines, None))
-            try:
-                await asyncio.wait({line, stop}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                if not line.done():
-                    line.cancel()
-                    with suppress(asyncio.CancelledError):  # the connection may only close once nobody reads it
-                        await line
-            if stop.done() or (found := await line) is None:
-                return
-            yield found
+        await asyncio.wait({doing, stop}, return_when=asyncio.FIRST_COMPLETED)
+        return await doing if doing.done() else None
     finally:
-        stop.cancel()
+        if not doing.done():
+            doing.cancel()
+            with suppress(asyncio.CancelledError):  # the connection may only close once nobody reads it
+                await doing
 
 
 async def _deltas(lines: AsyncIterator[str], prompt_tokens: int) -> AsyncGenerator[Delta, None]:

@@ -189,13 +189,18 @@ class Worker:
             del self._answers[new.request_id]
             self._outbox.append((new.request_id, RunError("the engine gave the request up", rule=new.error)))
             return
-        answer.completion_tokens += len(new.token_ids)
-        self._completion_tokens += len(new.token_ids)
         closed = new.finish_reason == "stop"
         shown = new.token_ids[:-1] if closed else new.token_ids
-        answer.pending += answer.text.push(shown)
+        read = 0
+        # One by one: a step may have guessed tokens beyond a stop string, which are no part of the answer.
+        while read < len(shown) and not answer.text.stopped:
+            answer.pending += answer.text.push(shown[read : read + 1])
+            read += 1
+        made = read if answer.text.stopped else len(new.token_ids)
+        answer.completion_tokens += made
+        self._completion_tokens += made
         if new.scores:
-            answer.logprobs += self._logprobs(shown, new.scores)
+            answer.logprobs += self._logprobs(shown[:read], new.scores)
         if answer.text.stopped and new.finish_reason is None:
             self._model.cancel(new.request_id)
         if answer.text.stopped:
