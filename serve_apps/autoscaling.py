@@ -133,6 +133,7 @@ class FirstTokens:
         asked = self._waiting.pop(ticket, None)
         if asked is not None:
             self._seen.append((now, now - asked))
+            self._forget(now)  # here too: where the number of replicas is fixed, nobody asks for the typical time
 
     def ended(self, ticket: int) -> None:
         """It has ended, with or without a token."""
@@ -140,10 +141,13 @@ class FirstTokens:
 
     def typical_s(self, now: float) -> float | None:
         """The 90th percentile; None when there was no request."""
-        while self._seen and self._seen[0][0] < now - self._window_s:
-            self._seen.popleft()
+        self._forget(now)
         seconds = sorted([seconds for _, seconds in self._seen] + [now - asked for asked in self._waiting.values()])
         return seconds[math.ceil(0.9 * len(seconds)) - 1] if seconds else None
+
+    def _forget(self, now: float) -> None:
+        while self._seen and self._seen[0][0] < now - self._window_s:
+            self._seen.popleft()
 
 
 class ReplicaPolicy:
