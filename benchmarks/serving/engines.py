@@ -11,11 +11,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import os
 import statistics
 from collections import defaultdict
 from pathlib import Path
 
+import openvino as ov
+
+from actors.engines.model_files import read_config
+from actors.engines.openvino_architecture import read_architecture
 from actors.engines.openvino_folder import MODEL_FILE, openvino_folder
 from actors.engines.processor import has_bf16
 from actors.engines.settings import StoredWeights
@@ -88,9 +93,31 @@ def memory_rows(rates: Rates, sizes: dict[str, int], read: float) -> list[list[C
 
 
 def weight_bytes(checkpoint: Path, weights: StoredWeights) -> int:
-    """Bytes of a converted model's weights. With a shared embedding, all of them are read for each token."""
+    """Bytes of a converted model's weights."""
+    return (_converted(checkpoint, weights) / MODEL_FILE).with_suffix(".bin").stat().st_size
+
+
+def token_bytes(checkpoint: Path, weights: StoredWeights) -> int:
+    """Bytes of weights that are read for a token: with a shared embedding all of them, but of experts those in use."""
+    experts = read_architecture(read_config(checkpoint)).experts
+    size = weight_bytes(checkpoint, weights)
+    if experts is None:
+        return size
+    model = ov.Core().read_model(_converted(checkpoint, weights) / MODEL_FILE)
+    return size - expert_bytes(model, experts.count) * (experts.count - experts.used) // experts.count
+
+
+def expert_bytes(model: ov.Model, count: int) -> int:
+    """Bytes of the constants that hold a matrix, or a quantized one's scales, for each of `count` experts."""
+    constants = (node for node in model.get_ops() if node.get_type_name() == "Constant")
+    outputs = (node.output(0) for node in constants)
+    stacks = (out for out in outputs if len(out.get_shape()) >= 3 and out.get_shape()[0] == count)
+    return sum(math.prod(out.get_shape()) * out.get_element_type().bitwidth // 8 for out in stacks)
+
+
+def _converted(checkpoint: Path, weights: StoredWeights) -> Path:
     os.environ.setdefault("DANLU_CACHE", str(cache_folder()))
-    return (openvino_folder(checkpoint, weights) / MODEL_FILE).with_suffix(".bin").stat().st_size
+    return openvino_folder(checkpoint, weights)
 
 
 def _median(values: list[float]) -> float:
@@ -106,11 +133,11 @@ def main() -> None:
     name, threads = arguments.model, os.cpu_count() or 1
     checkpoint, answer_tokens = ensure_model(name), _ANSWER_TOKENS[name]
     sizes = {
-        "danlu, precision: fp32": weight_bytes(checkpoint, "fp32"),
+        "danlu, precision: fp32": token_bytes(checkpoint, "fp32"),
         # Where the processor has bf16, the weights are held so after loading.
-        "danlu, as it comes": weight_bytes(checkpoint, "bf16" if has_bf16() else "fp32"),
-        "danlu, weights: int8": weight_bytes(checkpoint, "int8"),
-        "danlu, weights: int4": weight_bytes(checkpoint, "int4"),
+        "danlu, as it comes": token_bytes(checkpoint, "bf16" if has_bf16() else "fp32"),
+        "danlu, weights: int8": token_bytes(checkpoint, "int8"),
+        "danlu, weights: int4": token_bytes(checkpoint, "int4"),
     }
     read, copy = read_bandwidth(threads), copy_bandwidth(threads)
     rates = asyncio.run(measure(line_up(checkpoint), arguments.rounds, answer_tokens))
@@ -121,7 +148,7 @@ def main() -> None:
         ["", "MB read for a token", "of float32", "of the read bandwidth, 1 request"], memory_rows(rates, sizes, read)
     )
     said = describe_measurement(f"python -m benchmarks serving.engines --model {name}")
-    millions = sizes["danlu, precision: fp32"] / 4e6
+    millions = weight_bytes(checkpoint, "fp32") / 4e6
     note = (
         f"Model {name}: {millions:.0f} million weights; prompts of {PROMPT_TOKENS} tokens, "
         f"answers of {answer_tokens}. Medians (least to greatest) of {arguments.rounds} rounds in turns. "

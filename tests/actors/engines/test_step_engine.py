@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from actors.engines import step_engine
 from actors.engines.protocol import Delta, GenerationRequest, SamplingParams
 from actors.engines.step_engine import StepEngine
 from actors.engines.step_model import NewTokens
@@ -102,6 +103,20 @@ def serve(tokenizer: ModelTokenizer) -> Callable[..., Any]:
 
 def request(name: str = "a", **sampling: Any) -> GenerationRequest:
     return GenerationRequest(name, "你好", SamplingParams(**{"max_tokens": 20, **sampling}))
+
+
+def test_text_before_an_error_is_handed_out() -> None:
+    async def session() -> list[str]:
+        mailbox: asyncio.Queue[Any] = asyncio.Queue()
+        for event in (Delta("a", 1, 1), Delta("b", 1, 2), RunError("gone")):
+            mailbox.put_nowait(event)
+        texts = []
+        with pytest.raises(RunError, match="gone"):
+            async for delta in step_engine._read(mailbox):
+                texts.append(delta.text)
+        return texts
+
+    assert asyncio.run(session()) == ["ab"]
 
 
 async def collect(engine: StepEngine, asked: GenerationRequest) -> list[Delta]:

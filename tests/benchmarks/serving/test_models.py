@@ -27,3 +27,8 @@ def test_a_model_is_made_once_and_its_prompts_have_their_length(tmp_path: Path) 
     prompts = [prompt_text(64, number) for number in range(16)]
     assert [len(tokenizer.encode(prompt)) for prompt in prompts] == [64] * 16
     assert len({prompt[0] for prompt in prompts}) == 16
+
+
+def test_no_prompt_comes_twice() -> None:
+    numbers = [*range(-100, 5_000), *range(359_000, 361_000)]
+    assert len({prompt_text(4, number) for number in numbers}) == len(numbers)
