@@ -59,7 +59,7 @@ def ensure_model(name: str, folder: Path | None = None) -> Path:
         part = kept.with_suffix(".part")
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
-        _write(MODELS[name], part)
+        write_model(MODELS[name], part)
         part.rename(kept)
     return kept
 
@@ -70,7 +70,8 @@ def prompt_text(tokens: int, number: int = 0) -> str:
     return "".join(chr(0x4E00 + (7919 * number + step * i) % 600) for i in range(tokens))
 
 
-def _write(sizes: Sizes, folder: Path) -> None:
+def write_model(sizes: Sizes, folder: Path) -> None:
+    """A random Qwen3 of these sizes with its tokenizer."""
     import torch
     import transformers
 
