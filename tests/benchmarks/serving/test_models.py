@@ -30,5 +30,5 @@ def test_a_model_is_made_once_and_its_prompts_have_their_length(tmp_path: Path) 
 
 
 def test_no_prompt_comes_twice() -> None:
-    numbers = [*range(-100, 5_000), *range(359_000, 361_000)]
+    numbers = [*range(-100, 5_000), *range(358_000, 359_000)]
     assert len({prompt_text(4, number) for number in numbers}) == len(numbers)
