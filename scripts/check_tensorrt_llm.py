@@ -8,36 +8,63 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import operator
 import re
 import subprocess
 import sys
 from collections.abc import Iterable
+from typing import Any
 
 from actors.engines.tensorrt_signatures import COMPLETION_FIELDS, SERVE_OPTIONS, compare, parameters
 from actors.engines.trtllm_serve import EXECUTABLE, find_executable
 
+# Where each callable of SIGNATURES lies, as MODULE:PATH; of several places the first that is there counts.
+_PLACES = {
+    "LLM.generate_async": ["tensorrt_llm:LLM.generate_async"],
+    "LLM.shutdown": ["tensorrt_llm:LLM.shutdown"],
+    "KvCacheConfig": ["tensorrt_llm.llmapi:KvCacheConfig"],
+    "SamplingParams": ["tensorrt_llm:SamplingParams"],
+} | {
+    f"RequestOutput.{name}": [
+        f"tensorrt_llm.llmapi:RequestOutput.{name}",
+        f"tensorrt_llm.executor.result:GenerationResult.{name}",
+    ]
+    for name in ("abort", "aborted")
+}
+
 
 def installed_signatures() -> dict[str, Iterable[str]]:
-    """What the installed package takes, by the names of SIGNATURES."""
-    library = importlib.import_module("tensorrt_llm")
-    api = importlib.import_module("tensorrt_llm.llmapi")
-    output = importlib.import_module("tensorrt_llm.executor.result").GenerationResult
-    request_output = getattr(api, "RequestOutput", output)
-    arguments = importlib.import_module("tensorrt_llm.llmapi.llm_args").TorchLlmArgs
-    return {
-        "LLM": parameters(library.LLM) | parameters(arguments),
-        "LLM.generate_async": parameters(library.LLM.generate_async),
-        "LLM.shutdown": parameters(library.LLM.shutdown),
-        "RequestOutput.abort": parameters(request_output.abort),
-        "RequestOutput.aborted": parameters(request_output.aborted),
-        "KvCacheConfig": parameters(api.KvCacheConfig),
-        "SamplingParams": parameters(library.SamplingParams),
-    }
+    """What the installed package takes, by the names of SIGNATURES; those that it lacks are left out.
+
+    Raises:
+        ImportError: there is no package that imports.
+    """
+    importlib.import_module("tensorrt_llm")
+    found: dict[str, Iterable[str]] = {}
+    for name, places in _PLACES.items():
+        objects = [value for place in places if (value := _find(place)) is not None]
+        if objects:
+            found[name] = parameters(objects[0])
+    llm, arguments = _find("tensorrt_llm:LLM"), _find("tensorrt_llm.llmapi.llm_args:TorchLlmArgs")
+    if llm is not None:
+        found["LLM"] = parameters(llm) | (parameters(arguments) if arguments is not None else set())
+    return found
+
+
+def _find(place: str) -> Any:
+    """What lies at MODULE:PATH, or None."""
+    module, _, path = place.partition(":")
+    try:
+        return operator.attrgetter(path)(importlib.import_module(module))
+    except (ImportError, AttributeError):
+        return None
 
 
 def missing_fields() -> list[str]:
     """Fields of danlu's requests that the installed server would refuse."""
-    request = importlib.import_module("tensorrt_llm.serve.openai_protocol").CompletionRequest
+    request = _find("tensorrt_llm.serve.openai_protocol:CompletionRequest")
+    if request is None:
+        return ["there is no CompletionRequest"]
     return [f"/v1/completions has no {name}" for name in sorted(COMPLETION_FIELDS - parameters(request))]
 
 

@@ -274,3 +274,16 @@ def test_the_check_for_gpu_images_finds_a_missing_option(executable: Executable,
     said = subprocess.run(command, capture_output=True, text=True, cwd=script.parents[1])
     assert said.returncode == 1, said.stderr
     assert f"WRONG: {executable.path} has no --pp_size" in said.stdout and "1 wrong" in said.stdout
+
+
+def test_the_check_for_gpu_images_reports_what_a_package_lacks(tmp_path: Path) -> None:
+    (tmp_path / "tensorrt_llm").mkdir()
+    (tmp_path / "tensorrt_llm" / "__init__.py").write_text("class LLM:\n    def shutdown(self): ...\n")
+    root = Path(__file__).parents[3]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), str(tmp_path)])}
+    command = [sys.executable, str(root / "scripts" / "check_tensorrt_llm.py")]
+    said = subprocess.run(command, capture_output=True, text=True, cwd=root, env=environment)
+    assert said.returncode == 1, said.stderr
+    assert "WRONG: there is no RequestOutput.aborted" in said.stdout
+    assert "WRONG: there is no CompletionRequest" in said.stdout
+    assert "no LLM.shutdown" not in said.stdout
