@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from contextvars import Context
 from typing import Any
 from uuid import uuid4
 
@@ -42,7 +43,7 @@ class LanguageModel(ServedModel):
         NotAvailableError: no model of that name is served.
     """
 
-    traced = frozenset({"complete", "stream", "complete_chat", "stream_chat"})
+    traced = frozenset({"stream", "stream_chat"})
 
     def __init__(
         self,
@@ -58,12 +59,13 @@ class LanguageModel(ServedModel):
         self._adapter = adapter
         self._wake_within_s = wake_within_s
         self._awake_until = float("-inf")
+        self._waking: asyncio.Task[None] | None = None
 
     async def chat(
         self, messages: Sequence[Message], sampling: SamplingParams, tools: Sequence[Tool] = ()
     ) -> Completion:
         """The assistant's next turn."""
-        return await self._call("complete_chat", _new_id(), list(messages), sampling, self._adapter, list(tools))
+        return await self._whole("stream_chat", _new_id(), list(messages), sampling, self._adapter, list(tools))
 
     def stream_chat(
         self, messages: Sequence[Message], sampling: SamplingParams, tools: Sequence[Tool] = ()
@@ -73,7 +75,7 @@ class LanguageModel(ServedModel):
 
     async def complete(self, prompt: str, sampling: SamplingParams) -> Completion:
         """What follows `prompt`, which is given to the model as it is."""
-        return await self._call("complete", GenerationRequest(_new_id(), prompt, sampling, self._adapter))
+        return await self._whole("stream", GenerationRequest(_new_id(), prompt, sampling, self._adapter))
 
     def stream(self, prompt: str, sampling: SamplingParams) -> AsyncGenerator[Delta, None]:
         """What follows `prompt`, piece by piece. Closing the generator stops the generation."""
@@ -95,22 +97,47 @@ class LanguageModel(ServedModel):
         await self._wake()
         async with aclosing(super()._stream(method, *arguments)) as parts:
             async for part in parts:
+                self._awake_until = time.monotonic() + _AWAKE_S
                 yield part
 
+    async def _whole(self, method: str, *arguments: object) -> Completion:
+        await self._wake()
+        return whole(await self._collect(method, *arguments))
+
     async def _wake(self) -> None:
-        """Wait until a replica answers; its start is what the request waits for, not an answer of any length."""
+        """Wait until a replica answers; its start is what the request waits for, not an answer of any length.
+
+        All requests that come meanwhile wait for the same call.
+        """
         if self._wake_within_s is None or time.monotonic() < self._awake_until:
             return
+        if self._waking is None or self._waking.done():
+            # Outside of any request's record: the one that began it may leave, or have a deadline of its own.
+            self._waking = asyncio.create_task(self._look(), context=Context())
+        waking = self._waking
         try:
             async with asyncio.timeout(self._wake_within_s) as limit:
-                await super()._call("describe")
+                await asyncio.shield(waking)
         except TimeoutError:
             if not limit.expired():
                 raise
             rule = f"it was asleep and did not start within {self._wake_within_s:g} s"
             fix = "try again shortly; replicas.wake_within_s is how long to wait"
             raise ModelUnavailableError(f"model {self.name!r} is not available", rule=rule, fix=fix) from None
+
+    async def _look(self) -> None:
+        await super()._call("describe")
         self._awake_until = time.monotonic() + _AWAKE_S
+
+
+def whole(pieces: Sequence[Delta]) -> Completion:
+    """The answer that the pieces make up."""
+    last = pieces[-1] if pieces else None
+    if last is None or last.finish_reason is None:
+        raise AssertionError("the engine ended its answer without a finish_reason")
+    text = "".join(piece.text for piece in pieces)
+    logprobs = tuple(logprob for piece in pieces for logprob in piece.logprobs)
+    return Completion(text, last.prompt_tokens, last.completion_tokens, last.finish_reason, logprobs)
 
 
 def _new_id() -> str:

@@ -16,6 +16,7 @@ from danlu.errors import DanluError, ResourceError, RunError
 from danlu.progress import Progress
 from danlu.resources import require_free_port, require_resources
 from serve_apps.config import AppName, ServeConfig
+from serve_apps.gateway.ledger import APPLICATION as LEDGER
 from serve_apps.model_apps import running_versions, versions_of
 from serve_apps.specs import LOGGING, AppSpec, app_specs, checked
 
@@ -80,11 +81,12 @@ def stop_apps() -> None:
 
     # Ray prints, from a thread, that calls to the controller end with the controller: that is what was asked for.
     with contextlib.redirect_stdout(io.StringIO()):
-        fronts = set(_FRONTS) & set(serve.status().applications)
-        for name in fronts:
-            serve.delete(name, _blocking=False)
-        while fronts & set(serve.status().applications):
-            time.sleep(_POLL_S)
+        for group in (_FRONTS, (LEDGER,)):  # the ledger charges what ends last
+            present = set(group) & set(serve.status().applications)
+            for name in present:
+                serve.delete(name, _blocking=False)
+            while present & set(serve.status().applications):
+                time.sleep(_POLL_S)
         serve.shutdown()
 
 

@@ -15,7 +15,6 @@ from ray import serve
 from ray.serve.config import AutoscalingConfig, AutoscalingPolicy, BackpressureConfig, RequestRouterConfig
 
 from actors.engines.protocol import (
-    Completion,
     Delta,
     Engine,
     EngineDownError,
@@ -77,10 +76,6 @@ class EngineReplica:
         finally:
             self._first_tokens.ended(ticket)
 
-    async def complete(self, request: GenerationRequest, trace: TraceContext | None = None) -> Completion | DanluError:
-        """The whole answer."""
-        return await _whole(self.stream(request, trace))
-
     async def stream_chat(
         self,
         request_id: str,
@@ -98,18 +93,6 @@ class EngineReplica:
             return
         async for part in self.stream(request, trace):
             yield part
-
-    async def complete_chat(
-        self,
-        request_id: str,
-        messages: Sequence[Message],
-        sampling: SamplingParams,
-        adapter: str | None = None,
-        tools: Sequence[Tool] = (),
-        trace: TraceContext | None = None,
-    ) -> Completion | DanluError:
-        """`render_chat` and `complete` in one call across processes."""
-        return await _whole(self.stream_chat(request_id, messages, sampling, adapter, tools, trace))
 
     async def render_chat(self, messages: Sequence[Message]) -> str | DanluError:
         """The prompt that the model's chat template makes of a conversation."""
@@ -163,20 +146,6 @@ class EngineReplica:
         while True:
             gauges.show(self._engine.stats())
             await asyncio.sleep(_GAUGE_PERIOD_S)
-
-
-async def _whole(parts: AsyncIterator[Delta | DanluError]) -> Completion | DanluError:
-    pieces: list[Delta] = []
-    async for part in parts:
-        if isinstance(part, DanluError):
-            return part
-        pieces.append(part)
-    last = pieces[-1] if pieces else None
-    if last is None or last.finish_reason is None:
-        raise AssertionError("the engine ended its answer without a finish_reason")
-    text = "".join(piece.text for piece in pieces)
-    logprobs = tuple(logprob for piece in pieces for logprob in piece.logprobs)
-    return Completion(text, last.prompt_tokens, last.completion_tokens, last.finish_reason, logprobs)
 
 
 def application(model: ModelSettings, factory: EngineFactory | None = None) -> serve.Application:

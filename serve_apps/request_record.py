@@ -38,6 +38,7 @@ class RequestRecord:
     route: str = "none"
     status: int = 0
     grant: str | None = None
+    prompt_estimate: int = 0  # tokens, before the model has read it
     prompt_tokens: int = 0
     completion_tokens: int = 0
     retries: int = 0
@@ -68,6 +69,11 @@ class RequestRecord:
     def begin_answer(self, prompt_tokens: int) -> None:
         """The first piece of an answer, or a whole one, has come from an engine; a request may have several."""
         self.prompt_tokens += prompt_tokens
+
+    def take_back(self, prompt_tokens: int, completion_tokens: int) -> None:
+        """An answer broke off, nothing of it was given out, and it is asked for anew."""
+        self.prompt_tokens -= prompt_tokens
+        self.completion_tokens -= completion_tokens
 
     def piece(self, text: str, new_tokens: int, finish_reason: str | None) -> None:
         """A piece of an answer, or a whole one, has come from an engine."""

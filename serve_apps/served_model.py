@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar
@@ -92,18 +93,48 @@ class ServedModel:
         record = current_record()
         for attempt in range(1, ATTEMPTS + 1):
             begun = False
-            tokens: int | None = None
-            response = self._method(method, stream=True).remote(*arguments, **self._trace(method, record))
-            parts = aiter(response)
             try:
-                while (part := _raised(await self._in_time(anext(parts, None), record))) is not None:
-                    begun, tokens = True, _note(record, part, tokens)
-                    yield part
+                async with aclosing(self._pieces(method, arguments, record)) as pieces:
+                    async for piece in pieces:
+                        begun = True
+                        yield piece
                 return
             except Exception as error:
                 await self._before_another(ATTEMPTS if begun else attempt, error, record)
-            finally:
-                response.cancel()
+
+    async def _collect(self, method: str, *arguments: object) -> list[Any]:
+        """All pieces of an answer.
+
+        By pieces, as the record then knows what an answer took that is never finished. None of it is given out before
+        its end, so another replica may begin anew where one dies.
+        """
+        record = current_record()
+        for attempt in range(1, ATTEMPTS + 1):
+            pieces: list[Any] = []
+            try:
+                async with aclosing(self._pieces(method, arguments, record)) as parts:
+                    async for piece in parts:
+                        pieces.append(piece)
+                return pieces
+            except Exception as error:
+                await self._before_another(attempt, error, record)
+                if record is not None and pieces:
+                    record.take_back(pieces[0].prompt_tokens, pieces[-1].completion_tokens)
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _pieces(
+        self, method: str, arguments: Sequence[object], record: RequestRecord | None
+    ) -> AsyncGenerator[Any, None]:
+        """One attempt."""
+        response = self._method(method, stream=True).remote(*arguments, **self._trace(method, record))
+        parts = aiter(response)
+        tokens: int | None = None
+        try:
+            while (part := _raised(await self._in_time(anext(parts, None), record))) is not None:
+                tokens = _note(record, part, tokens)
+                yield part
+        finally:
+            response.cancel()
 
     async def _in_time(self, step: Awaitable[AnswerT], record: RequestRecord | None) -> AnswerT:
         """Wait for a step, until the request's deadline at most."""

@@ -17,6 +17,9 @@ from danlu.errors import ConfigError
 from serve_apps import embedding_model
 from serve_apps.config import AppName, ModelSettings, ServeConfig
 from serve_apps.gateway.keys import KeyFile
+from serve_apps.gateway.ledger import APPLICATION as LEDGER
+from serve_apps.gateway.ledger import lost_after_s
+from serve_apps.gateway.usage import usage_path
 from serve_apps.model_apps import canary_shares, gateway_models, version_apps, versions_of
 
 LOGGING = {"enable_access_log": False, "log_level": "WARNING"}
@@ -74,6 +77,7 @@ def app_specs(config: ServeConfig) -> list[AppSpec]:
             _model_spec(embedding_model.app_name(model.name), "serve_apps.embedding_model", model)
             for model in config.embeddings
         ),
+        *_ledger_spec(config),
         AppSpec("gateway", "/v1", "serve_apps.gateway.app:build", gateway, shares),
         *(_app_spec(name, config) for name in config.apps),
     ]
@@ -156,6 +160,18 @@ def _absolute(path: str) -> str:
 
 def _model_spec(name: str, module: str, model: Settings) -> AppSpec:
     return AppSpec(name, None, f"{module}:build", model.model_dump())
+
+
+def _ledger_spec(config: ServeConfig) -> list[AppSpec]:
+    """What keeps count of the keys, where there are any."""
+    auth = config.auth
+    if auth.keys_file is None:
+        return []
+    args = {
+        "usage_file": auth.usage_file or usage_path(auth.keys_file),
+        "lifetime_s": lost_after_s(config.gateway.timeout_s),
+    }
+    return [AppSpec(LEDGER, None, "serve_apps.gateway.ledger:build", args)]
 
 
 def _check_engine(model: ModelSettings) -> None:

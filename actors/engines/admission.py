@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 
 from actors.engines.protocol import GenerationRequest, SamplingParams
 from danlu.errors import InputError, NotAvailableError
@@ -64,24 +65,37 @@ def check_offered(sampling: SamplingParams, offered: Collection[str]) -> None:
         raise NotAvailableError(f"{shown} is not available", rule="the engine that serves this model does not offer it")
 
 
+class ContextLengthError(InputError):
+    """Prompt and answer do not fit the context together; an answer of `room` tokens would. 0 where none would."""
+
+    def __init__(self, what: str, *, rule: str = "", fix: str = "", room: int = 0) -> None:
+        super().__init__(what, rule=rule, fix=fix)
+        self.room = room
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return partial(ContextLengthError, self.what, rule=self.rule, fix=self.fix, room=self.room), ()
+
+
 def check_length(request: GenerationRequest, prompt_tokens: int, context_length: int) -> None:
     """Refuse a prompt that is empty or that, with `max_tokens`, does not fit the context.
 
     Raises:
-        InputError: names both numbers.
+        InputError: it is empty.
+        ContextLengthError: names both numbers.
     """
     if prompt_tokens == 0:
         raise InputError("the prompt is empty", rule="it must hold at least one token", fix="send some text")
     room = context_length - prompt_tokens
     if room < 1:
-        raise InputError(
+        raise ContextLengthError(
             f"the prompt has {prompt_tokens} tokens",
             rule=f"the model's context holds {context_length}, the answer included",
             fix="shorten the prompt",
         )
     if request.sampling.max_tokens > room:
-        raise InputError(
+        raise ContextLengthError(
             f"max_tokens is {request.sampling.max_tokens}",
             rule=f"after a prompt of {prompt_tokens} tokens the context of {context_length} has room for {room}",
             fix=f"ask for at most {room} tokens, or shorten the prompt",
+            room=room,
         )

@@ -23,7 +23,7 @@ from serve_apps.code_generation.requirement import read_requirement
 from serve_apps.code_generation.solution import Solution
 from serve_apps.code_generation.solver import Solver
 from serve_apps.gateway import errors
-from serve_apps.gateway.charging import demand_keys
+from serve_apps.gateway.charging import demand_keys, settle
 from serve_apps.gateway.middleware import LimitBody
 from serve_apps.language_model import LanguageModel
 
@@ -87,7 +87,13 @@ class CodeGeneration:
         self._config = validate(CodeGenerationConfig, config)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        return create_app(self._config)
+        self._app = create_app(self._config)
+        return self._app
+
+    async def __del__(self) -> None:
+        """Serve's own hook, after the last request has been answered."""
+        if hasattr(self, "_app"):
+            await settle(self._app)
 
 
 def build(config: dict[str, Any]) -> serve.Application:

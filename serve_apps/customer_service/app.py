@@ -23,7 +23,7 @@ from serve_apps.customer_service.metrics import CustomerServiceMetrics
 from serve_apps.customer_service.phrasing import Phrasing
 from serve_apps.customer_service.routes import router
 from serve_apps.gateway import errors
-from serve_apps.gateway.charging import demand_keys
+from serve_apps.gateway.charging import demand_keys, settle
 from serve_apps.gateway.middleware import LimitBody
 from serve_apps.language_model import LanguageModel
 
@@ -78,7 +78,13 @@ class CustomerService:
         self._desk = open_desk(self._config)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        return create_app(self._desk, self._config)
+        self._app = create_app(self._desk, self._config)
+        return self._app
+
+    async def __del__(self) -> None:
+        """Serve's own hook, after the last request has been answered."""
+        if hasattr(self, "_app"):
+            await settle(self._app)
 
 
 def build(config: dict[str, Any]) -> serve.Application:

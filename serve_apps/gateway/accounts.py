@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
@@ -14,16 +15,22 @@ from serve_apps.gateway.errors import RATE_LIMIT, ApiError
 from serve_apps.gateway.keys import ApiKey
 from serve_apps.gateway.ledger import LedgerService, LedgerUnavailableError
 from serve_apps.gateway.limits import Charge, Limits, Refusal, Standings
-from serve_apps.gateway.requests import DEFAULT_MAX_TOKENS
+from serve_apps.gateway.requests import DEFAULT_MAX_TOKENS, MAX_CHOICES
 from serve_apps.request_record import RequestRecord
 
 # Charges wait so long to go together: what was held is at least what was taken, so nothing is lost by it.
 _GATHER_S = 0.1
+# Where the ledger does not answer they wait for it, the oldest so many.
+_AGAIN_S = 1.0
+_MOST_CHARGES = 100_000
+_FLUSH_S = 10.0
 # Tokenizers make a token of about four bytes of UTF-8, in English (four letters) as in Chinese (a character or more).
 _TOKEN_BYTES = 4
 _TEMPLATE_TOKENS = 8  # what a chat template adds, about
 _LONGEST_ANSWER = 1 << 31
-_READ_FIELDS = ("messages", "prompt", "input", "tools", "functions")
+# What each route reads into its prompt, and where it finds the longest answer, the first that is given.
+_READ_FIELDS = {"chat/completions": ("messages", "tools"), "completions": ("prompt",), "embeddings": ("input",)}
+_LENGTH_FIELDS = {"chat/completions": ("max_completion_tokens", "max_tokens"), "completions": ("max_tokens",)}
 
 log = logging.getLogger("ray.serve")
 
@@ -71,41 +78,65 @@ class Accounts:
             self._sending = asyncio.create_task(self._send())
 
     async def flush(self) -> None:
-        """Wait until everything is charged."""
-        while self._charges or (self._sending is not None and not self._sending.done()):
-            if self._sending is None or self._sending.done():
-                self._sending = asyncio.create_task(self._send())
-            await self._sending
+        """Wait until everything is charged; for a while only, where the ledger does not answer."""
+        if self._sending is None or self._sending.done():
+            if not self._charges:
+                return
+            self._sending = asyncio.create_task(self._send())
+        await asyncio.wait([self._sending], timeout=_FLUSH_S)
+        if not self._sending.done():
+            log.error("tokens of %d requests were never charged", len(self._charges))
 
     async def _send(self) -> None:
         await asyncio.sleep(_GATHER_S)
-        charges, self._charges = self._charges, []
-        try:
-            await self._ledger.charge(charges)
-        except LedgerUnavailableError as error:
-            log.error("tokens of %d requests are not charged: %s", len(charges), error)
-        if self._charges:
-            self._sending = asyncio.create_task(self._send())
+        while self._charges:
+            charges, self._charges = self._charges, []
+            try:
+                await self._ledger.charge(charges)
+            except Exception as error:  # whatever it is, what was taken is still to be charged
+                self._charges = (charges + self._charges)[:_MOST_CHARGES]
+                log.error("tokens of %d requests are not charged yet: %s", len(self._charges), error)
+                await asyncio.sleep(_AGAIN_S)
 
 
-def most_tokens(body: Any) -> int:
+@dataclass(frozen=True)
+class Most:
+    """Tokens that a request may take at most: of its prompts, and of all."""
+
+    prompt: int
+    all: int
+
+
+def most_tokens(route: str, body: Any) -> Most:
     """The most tokens that a request may take: its texts by their size, and the longest answer it allows.
 
-    The body is as the client sent it; what is wrong in it counts as absent, the route will refuse it.
+    Args:
+        route: the end of its path (`chat/completions`, `completions`, `embeddings`). Only what that route reads counts.
+        body: as the client sent it; what is wrong in it counts as absent, the route will refuse it.
     """
     if not isinstance(body, Mapping):
-        return 0
-    read = sum(len(text.encode("utf-8", "surrogatepass")) for name in _READ_FIELDS for text in _texts(body.get(name)))
+        return Most(0, 0)
+    fields = _READ_FIELDS.get(route, ())
+    read = sum(len(text.encode("utf-8", "surrogatepass")) for name in fields for text in _texts(body.get(name)))
     prompt = -(-read // _TOKEN_BYTES) + _TEMPLATE_TOKENS
-    if "input" in body:  # embeddings make no tokens
-        return prompt
-    lengths = [body.get(name) for name in ("max_completion_tokens", "max_tokens")]
-    longest = next((n for n in lengths if isinstance(n, int) and 0 < n < _LONGEST_ANSWER), DEFAULT_MAX_TOKENS)
-    answers = body.get("n")
-    answers = answers if isinstance(answers, int) and 0 < answers < 1000 else 1
-    prompts = body.get("prompt")
+    if route not in _LENGTH_FIELDS:  # embeddings make no tokens
+        return Most(prompt, prompt)
+    lengths = (_count(body.get(name)) for name in _LENGTH_FIELDS[route])
+    longest = next((n for n in lengths if 0 < n < _LONGEST_ANSWER), DEFAULT_MAX_TOKENS)
+    answers = _count(body.get("n"))
+    answers = answers if 0 < answers <= MAX_CHOICES else 1
+    prompts = body.get("prompt") if route == "completions" else None
     # Each answer reads its prompt.
-    return answers * (prompt + longest * (len(prompts) if isinstance(prompts, list) else 1))
+    return Most(prompt, answers * (prompt + longest * (len(prompts) if isinstance(prompts, list) else 1)))
+
+
+def _count(value: Any) -> int:
+    """A whole number, in whatever way the routes take it (`4`, `4.0`, `"4"`); 0 for anything else."""
+    try:
+        number = float(value) if isinstance(value, int | float | str) else 0.0
+    except (ValueError, OverflowError):
+        return 0
+    return int(number) if number.is_integer() else 0
 
 
 def refused(refusal: Refusal, name: str) -> ApiError:

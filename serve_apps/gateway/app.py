@@ -19,21 +19,18 @@ from serve_apps.gateway import errors
 from serve_apps.gateway.accounts import Accounts
 from serve_apps.gateway.audit import AuditLog
 from serve_apps.gateway.keys import KeyFile
-from serve_apps.gateway.ledger import LedgerService, LocalLedger, RemoteLedger, ledger_application
+from serve_apps.gateway.ledger import LedgerService, LocalLedger, RemoteLedger, lost_after_s
 from serve_apps.gateway.metrics import GatewayMetrics
 from serve_apps.gateway.middleware import LimitBody, RequireKey
 from serve_apps.gateway.openapi import document
 from serve_apps.gateway.recording import Record, admit
 from serve_apps.gateway.routes import Served, embedding_router, router
 from serve_apps.gateway.settings import LimitSettings
-from serve_apps.gateway.usage import usage_path
 from serve_apps.gateway.versions import NameVersion, Versions
 from serve_apps.language_model import LanguageModel, app_name, canary_app_name
 from serve_apps.tracing import Tracing
 
 CPUS = 0.2
-# A request that has not ended this long after its deadline never will: its gateway has died.
-_LOST_S = 60.0
 # Open streams that one gateway process holds; what is above waits, then gets 429 from Serve itself.
 _MAX_ONGOING = 1024
 
@@ -81,7 +78,9 @@ class Services:
         self.keys = None if config.keys_file is None else KeyFile(config.keys_file)
         self.accounts: Accounts | None = None
         if self.keys is not None:
-            self.accounts = Accounts(ledger or LocalLedger(None, _lifetime_s(config)), config.limits.limits())
+            self.accounts = Accounts(
+                ledger or LocalLedger(None, lost_after_s(gateway.timeout_s)), config.limits.limits()
+            )
         self.audit = None if gateway.audit.folder is None else AuditLog(gateway.audit)
         self.tracing = Tracing.of(gateway.tracing.endpoint, "danlu-gateway", gateway.tracing.sample)
 
@@ -128,15 +127,11 @@ def create_app(config: GatewayConfig, services: Services | None = None) -> FastA
 
 @serve.ingress()
 class Gateway:
-    """The deployment; Serve asks it for its ASGI app once the constructor is through.
+    """The deployment; Serve asks it for its ASGI app once the constructor is through."""
 
-    Args:
-        ledger: a handle to the ledger of the keys; None where there are none.
-    """
-
-    def __init__(self, config: dict[str, Any], ledger: Any = None) -> None:
+    def __init__(self, config: dict[str, Any]) -> None:
         self._config = validate(GatewayConfig, config)
-        self._services = Services(self._config, None if ledger is None else RemoteLedger(ledger))
+        self._services = Services(self._config, None if self._config.keys_file is None else RemoteLedger())
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         return create_app(self._config, self._services)
@@ -176,11 +171,4 @@ def build(config: dict[str, Any]) -> serve.Application:
         graceful_shutdown_timeout_s=settings.gateway.drain_s,
         user_config={"canary_shares": settings.canary_shares},
     )(Gateway)
-    if settings.keys_file is None:
-        return deployment.bind(config)
-    usage_file = settings.usage_file or usage_path(settings.keys_file)
-    return deployment.bind(config, ledger_application(usage_file, _lifetime_s(settings)))
-
-
-def _lifetime_s(config: GatewayConfig) -> float:
-    return config.gateway.timeout_s + _LOST_S
+    return deployment.bind(config)

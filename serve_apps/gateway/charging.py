@@ -46,6 +46,13 @@ class Charge:
             self.accounts.close(record, key)
 
 
+async def settle(app: FastAPI) -> None:
+    """Charge what is waiting, before the application ends."""
+    accounts: Accounts | None = getattr(app.state, "accounts", None)
+    if accounts is not None:
+        await accounts.flush()
+
+
 def demand_keys(
     app: FastAPI, keys_file: str | None, limits: LimitSettings, ledger: LedgerService | None = None
 ) -> None:
@@ -59,5 +66,6 @@ def demand_keys(
     """
     if keys_file is None:
         return
-    app.add_middleware(Charge, accounts=Accounts(ledger or RemoteLedger(), limits.limits()))
+    app.state.accounts = Accounts(ledger or RemoteLedger(), limits.limits())
+    app.add_middleware(Charge, accounts=app.state.accounts)
     app.add_middleware(RequireKey, keys=KeyFile(keys_file))

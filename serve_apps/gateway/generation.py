@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Protocol, Self, TypeVar
 
+from actors.engines.admission import ContextLengthError
 from actors.engines.protocol import Completion, Delta, SamplingParams
-from danlu.errors import InputError
 from serve_apps.gateway.choices import Choice
 from serve_apps.gateway.errors import SERVER, ApiError, from_exception
 from serve_apps.gateway.responses import DONE, Answer, event
@@ -48,7 +48,7 @@ class Question:
     Args:
         asks: the prompts.
         choices: answers to each of them; those of one prompt stand together, as OpenAI numbers them.
-        fixed_length: the client chose `max_tokens`; otherwise the default is halved until it fits the context.
+        fixed_length: the client chose `max_tokens`; otherwise the default is shortened to what fits the context.
     """
 
     asks: Sequence[Ask]
@@ -254,14 +254,13 @@ async def _cancelled(tasks: Sequence[asyncio.Future[Any]]) -> None:
 async def _fitting(
     question: Question, sampling: SamplingParams, ask: Callable[[SamplingParams], Awaitable[ResultT]]
 ) -> ResultT:
-    """Ask; where the client left `max_tokens` open, halve the default until prompt and answer fit the context."""
-    while True:
-        try:
-            return await ask(sampling)
-        except InputError:
-            if question.fixed_length or sampling.max_tokens == 1:
-                raise
-        sampling = replace(sampling, max_tokens=sampling.max_tokens // 2)
+    """Ask; where the client left `max_tokens` open and the default does not fit the context, for what does."""
+    try:
+        return await ask(sampling)
+    except ContextLengthError as error:
+        if question.fixed_length or error.room < 1:
+            raise
+        return await ask(replace(sampling, max_tokens=error.room))
 
 
 def _chunk(body: dict[str, Any], include_usage: bool) -> str:

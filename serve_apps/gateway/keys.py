@@ -99,7 +99,10 @@ class KeyFile:
         if not self.path.is_file():
             raise InputError(f"auth.keys_file is {path!r}", rule="no such file", fix="check the path")
         self._stamp = self._stat()
-        self._keys: Mapping[str, ApiKey] = self._read()
+        try:
+            self._keys: Mapping[str, ApiKey] = self._read()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"auth.keys_file is {path!r}", rule=f"it can't be read: {error}") from None
 
     def find(self, key: str) -> ApiKey | None:
         """The line of a key, or None for an unknown key."""
@@ -108,15 +111,19 @@ class KeyFile:
 
     def _refresh(self) -> None:
         stamp = self._stat()
-        if stamp == self._stamp:
+        if stamp is not None and stamp == self._stamp:
             return
-        self._stamp = stamp
         try:
             self._keys = self._read()
-        except (InputError, OSError, UnicodeDecodeError) as error:
-            # Half-written or removed: nobody gets in until the file is whole again.
+        except OSError as error:  # removed, or not readable now: nobody gets in until it is there again
+            if self._keys:
+                log.error("no key is accepted: %s", error)
+            self._keys, self._stamp = {}, None  # as of no file; whatever comes is read
+            return
+        except (InputError, UnicodeDecodeError) as error:  # half-written
             self._keys = {}
             log.error("no key is accepted: %s", error)
+        self._stamp = stamp
 
     def _read(self) -> dict[str, ApiKey]:
         keys = parse_keys(self.path.read_text(encoding="utf-8"), str(self.path))

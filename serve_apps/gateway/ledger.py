@@ -1,8 +1,9 @@
 """The one ledger of a cluster: every gateway asks it before a request and tells it afterwards.
 
-It is a Serve deployment of one replica in the gateway's application, so limits hold over all gateways together. What
-they took is written to a file; where the ledger itself dies, Serve starts it anew, budgets go on from the file (at most
-what one write holds is forgotten), and the minute's buckets begin full again.
+It is a Serve application of one replica, so limits hold over all gateways together, and it ends after them: requests
+that end while a gateway drains are charged as well. What they took is written to a file; where the ledger itself dies,
+Serve starts it anew, budgets go on from the file (at most what one write holds is forgotten), and the minute's buckets
+begin full again.
 """
 
 from __future__ import annotations
@@ -15,15 +16,18 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Protocol
 
+from pydantic import Field
 from ray import serve
 
+from danlu.config import Settings, validate
 from danlu.errors import InputError, RunError
 from serve_apps.gateway.limits import Charge, Grant, Ledger, Limits, Refusal
 from serve_apps.gateway.usage import UsageFile
 
 _ANSWER_WITHIN_S = 5.0
 _PAUSE_S = 0.2
-_APPLICATION, _DEPLOYMENT = "gateway", "ledger"
+_LOST_S = 60.0
+APPLICATION = _DEPLOYMENT = "ledger"
 
 log = logging.getLogger("ray.serve")
 
@@ -62,22 +66,34 @@ class LocalLedger:
 
     async def admit(self, grant: str, key: str, limits: Limits, tokens: int) -> Grant | Refusal:
         """See Ledger.admit."""
-        return self._ledger.admit(grant, key, limits, tokens, time.monotonic())
+        answer = self._ledger.admit(grant, key, limits, tokens, time.monotonic())
+        self._note(self._ledger.lost())
+        return answer
 
     async def charge(self, charges: Sequence[Charge]) -> None:
         """See Ledger.charge. Returns before it is on disk."""
         for charge in charges:
             self._ledger.charge(charge, time.monotonic())
+        self._note(charges)
+
+    def _note(self, charges: Sequence[Charge]) -> None:
+        """Have charges written."""
+        for charge in charges:
             entry = self._unwritten[charge.key]
             entry[0] += 1
             entry[1] += charge.tokens
+        if not charges:
+            return
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write())
 
     async def close(self) -> None:
-        """Wait until everything is written."""
-        if self._writing is not None:
-            await self._writing
+        """Wait until everything is written, or can't be."""
+        if self._writing is None:
+            return
+        await self._writing
+        if self._unwritten:  # the last write failed
+            await self._write()
 
     async def _write(self) -> None:
         """Write until nothing is left; what comes meanwhile goes with the next round."""
@@ -104,18 +120,11 @@ class LedgerReplica(LocalLedger):
 
 
 class RemoteLedger:
-    """The ledger over Serve's handle.
-
-    Args:
-        handle: None looks for the gateway's at the first question, as the gateway may start later.
-    """
-
-    def __init__(self, handle: Any = None) -> None:
-        self._given = handle
+    """The ledger over Serve's handle. It is looked for at the first question, as it may start later."""
 
     @cached_property
     def _handle(self) -> Any:
-        return self._given or serve.get_deployment_handle(_DEPLOYMENT, _APPLICATION)
+        return serve.get_deployment_handle(_DEPLOYMENT, APPLICATION)
 
     async def admit(self, grant: str, key: str, limits: Limits, tokens: int) -> Grant | Refusal:
         """See Ledger.admit.
@@ -144,8 +153,21 @@ class RemoteLedger:
             raise _unavailable() from error
 
 
-def ledger_application(usage_file: str | None, lifetime_s: float) -> serve.Application:
-    """The deployment, on the cluster's head node, where the file is."""
+def lost_after_s(timeout_s: float) -> float:
+    """Seconds after which a request is given up: one that has not ended by then never will, its gateway has died."""
+    return timeout_s + _LOST_S
+
+
+class LedgerConfig(Settings):
+    """What the ledger is built from."""
+
+    usage_file: str | None = Field(default=None, description="where the tokens that keys took are kept")
+    lifetime_s: float = Field(gt=0, description="seconds after which a request is given up whose end nobody tells")
+
+
+def build(config: dict[str, Any]) -> serve.Application:
+    """Serve's entry point (`serve_apps.gateway.ledger:build`): on the cluster's head node, where the file is."""
+    settings = validate(LedgerConfig, config)
     deployment = serve.deployment(
         name=_DEPLOYMENT,
         num_replicas=1,
@@ -154,7 +176,7 @@ def ledger_application(usage_file: str | None, lifetime_s: float) -> serve.Appli
         graceful_shutdown_timeout_s=10.0,
         ray_actor_options={"num_cpus": 0, "resources": {"node:__internal_head__": 0.001}},
     )(LedgerReplica)
-    return deployment.bind(usage_file, lifetime_s)
+    return deployment.bind(settings.usage_file, settings.lifetime_s)
 
 
 def _unavailable() -> LedgerUnavailableError:

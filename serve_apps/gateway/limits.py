@@ -132,6 +132,7 @@ class Ledger:
         self._accounts = {key: _Account(used=tokens) for key, tokens in (used or {}).items()}
         self._held: dict[str, _Held] = {}  # by grant, oldest first
         self._lifetime_s = lifetime_s
+        self._lost: list[Charge] = []
 
     def used(self, key: str) -> int:
         """Tokens that a key has taken; those of requests under way are not among them."""
@@ -178,6 +179,11 @@ class Ledger:
                 spared = max(0.0, spared - limit / MINUTE_S * max(0.0, now - held.at))
             account.tokens.taken = max(0.0, account.tokens.taken - spared)
 
+    def lost(self) -> list[Charge]:
+        """What was charged, since the last call, for requests that nobody told the end of."""
+        lost, self._lost = self._lost, []
+        return lost
+
     def _account(self, key: str) -> _Account:
         return self._accounts.setdefault(key, _Account())
 
@@ -187,7 +193,9 @@ class Ledger:
             grant, held = next(iter(self._held.items()))
             if now - held.at < self._lifetime_s:
                 return
-            self.charge(Charge(held.key, held.tokens, grant), now)
+            lost = Charge(held.key, held.tokens, grant)
+            self.charge(lost, now)
+            self._lost.append(lost)
 
 
 def _refusal(account: _Account, limits: Limits, tokens: int, now: float) -> Refusal | None:

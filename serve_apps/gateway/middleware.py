@@ -71,15 +71,15 @@ class LimitBody:
     async def _read(self, scope: Scope, receive: Receive) -> bytes | None:
         """The whole body; None when the client has gone before its end."""
         body: list[bytes] = []
-        size, more = _content_length(scope), True
-        while more and size <= self.max_bytes:
+        announced, size, more = _content_length(scope), 0, True
+        while more and max(announced, size) <= self.max_bytes:
             message = await receive()
             if message["type"] == "http.disconnect":
                 return None
             body.append(message.get("body", b""))
-            size = max(size, sum(map(len, body)))
+            size += len(body[-1])
             more = message.get("more_body", False)
-        if size > self.max_bytes:
+        if max(announced, size) > self.max_bytes:
             raise _too_large(self.max_bytes)
         return b"".join(body)
 

@@ -103,6 +103,8 @@ class Record:
         key: ApiKey | None = state.get("api_key")
         if key is not None:
             record.key = key.name
+        if record.grant is not None and record.error in ("client_gone", "deadline") and not record.prompt_tokens:
+            record.prompt_tokens = record.prompt_estimate  # the model may have read it, whole or in part
         seconds = time.perf_counter() - record.began
         self.metrics.left(record, seconds)
         if key is not None and self.accounts is not None:
@@ -128,7 +130,9 @@ async def admit(request: Request) -> None:
         if record.keep_text and isinstance(body, dict):
             record.question = next((body[name] for name in ("messages", "prompt", "input") if name in body), None)
         if key is not None and accounts is not None:
-            standings = await accounts.admit(record, key, most_tokens(body))
+            most = most_tokens(request.url.path.partition("/v1/")[2].strip("/"), body)
+            record.prompt_estimate = most.prompt
+            standings = await accounts.admit(record, key, most.all)
             state["limit_headers"] = limit_headers(standings)
 
 

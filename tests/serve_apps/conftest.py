@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from ray import cloudpickle
 
+from actors.engines.admission import check_length
 from actors.engines.protocol import Delta, EngineStats, GenerationRequest, Message, Tool
-from danlu.errors import InputError, RunError
+from danlu.errors import RunError
 from serve_apps.config import ModelSettings
 
 # Replicas can't import test files, so what is defined here travels by value.
@@ -67,8 +68,7 @@ class EchoEngine:
             os._exit(1)
         if text == "bug":
             raise ZeroDivisionError("a bug in the engine")
-        if not request.prompt or len(request.prompt) + request.sampling.max_tokens > self.context_length:
-            raise InputError(f"the prompt has {len(request.prompt)} tokens", rule="it must fit the context")
+        check_length(request, len(request.prompt), self.context_length)
 
     async def abort(self, request_id: str) -> None:
         raise NotImplementedError

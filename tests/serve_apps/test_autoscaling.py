@@ -174,6 +174,18 @@ def test_a_model_that_is_asleep_wakes_at_once() -> None:
     assert made.run(32, 2) == [1, 1], "more replicas wait for Serve's delay, as always"
 
 
+def test_first_tokens_are_forgotten_where_nobody_asks_for_them() -> None:
+    """Each request left an entry for ever where the number of replicas is fixed."""
+    seen = FirstTokens(window_s=1.0)
+    kept = []
+    for number in range(3000):
+        ticket = seen.asked(number / 100)
+        seen.begun(ticket, number / 100)
+        seen.ended(ticket)
+        kept.append(len(seen._seen))
+    assert max(kept) <= 102
+
+
 def test_first_tokens_of_a_window() -> None:
     seen = FirstTokens(window_s=10.0)
     assert seen.typical_s(0.0) is None

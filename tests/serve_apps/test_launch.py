@@ -266,7 +266,8 @@ def test_wrong_app_settings(run: Path, block: dict[str, object], message: str) -
 
 def test_apps_get_the_keys_file(run: Path) -> None:
     values = {"models": [{"name": "tiny", "path": str(run)}], "apps": ["code_generation"], "auth": {"keys_file": "k"}}
-    _, gateway, app = app_specs(validate(ServeConfig, values))
+    _, ledger, gateway, app = app_specs(validate(ServeConfig, values))
+    assert ledger.args == {"usage_file": "k.usage", "lifetime_s": 660.0}
     assert gateway.args["keys_file"] == app.args["keys_file"] == "k"
     assert app.route_prefix == "/code-generation/v1"
 

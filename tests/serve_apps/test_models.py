@@ -125,3 +125,22 @@ def test_a_full_queue_refuses() -> None:
 def test_a_model_scaled_to_zero_wakes() -> None:
     assert serve.status().applications["model-lazy"].deployments["engine"].replica_states == {}
     assert asyncio.run(LanguageModel("lazy").complete("x", SHORT)).text == "x"
+
+
+def test_those_who_wake_a_model_wait_for_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each request asked first whether the model is awake, and so stood in its queue twice."""
+    model = LanguageModel("echo", wake_within_s=20)
+    looks = []
+    look = model._look
+
+    async def counted() -> None:
+        looks.append(1)
+        await look()
+
+    monkeypatch.setattr(model, "_look", counted)
+
+    async def many() -> list[Completion]:
+        return await asyncio.gather(*(model.complete("x", SHORT) for _ in range(30)))
+
+    assert {answer.text for answer in asyncio.run(many())} == {"x"}
+    assert len(looks) == 1

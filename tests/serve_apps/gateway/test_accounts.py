@@ -17,34 +17,58 @@ JSON = st.recursive(
 )
 
 
+CHAT, TEXT, VECTORS = "chat/completions", "completions", "embeddings"
+
+
 @pytest.mark.parametrize(
-    ("body", "tokens"),
+    ("route", "body", "tokens"),
     [
-        ({"prompt": "x" * 40}, 10 + 8 + 256),
-        ({"prompt": "丹炉" * 6, "max_tokens": 5}, 9 + 8 + 5),
+        (TEXT, {"prompt": "x" * 40}, 10 + 8 + 256),
+        (TEXT, {"prompt": "丹炉" * 6, "max_tokens": 5}, 9 + 8 + 5),
         (
+            CHAT,
             {"messages": [{"role": "user", "content": "x" * 36}], "max_completion_tokens": 7, "max_tokens": 99},
             10 + 8 + 7,
         ),
         (
+            CHAT,
             {"messages": [{"role": "user", "content": [{"type": "text", "text": "x" * 32}]}], "max_tokens": 1},
             10 + 8 + 1,
         ),
-        ({"prompt": "", "max_tokens": 10, "n": 3}, 3 * (8 + 10)),
-        ({"prompt": ["x" * 8, "x" * 8], "max_tokens": 10, "n": 3}, 3 * (4 + 8 + 2 * 10)),
-        ({"input": ["x" * 8, "x" * 8]}, 4 + 8),
-        ({"prompt": "", "max_tokens": -4, "n": "many"}, 8 + 256),
-        ([], 0),
-        (None, 0),
+        (TEXT, {"prompt": "", "max_tokens": 10, "n": 3}, 3 * (8 + 10)),
+        (TEXT, {"prompt": "", "max_tokens": "10", "n": 3.0}, 3 * (8 + 10)),
+        (TEXT, {"prompt": ["x" * 8, "x" * 8], "max_tokens": 10, "n": 3}, 3 * (4 + 8 + 2 * 10)),
+        (VECTORS, {"input": ["x" * 8, "x" * 8], "max_tokens": 100}, 4 + 8),
+        (TEXT, {"prompt": "", "max_tokens": -4, "n": "many"}, 8 + 256),
+        (TEXT, [], 0),
+        (CHAT, None, 0),
     ],
 )
-def test_the_most_that_a_request_may_take(body: Any, tokens: int) -> None:
-    assert most_tokens(body) == tokens
+def test_the_most_that_a_request_may_take(route: str, body: Any, tokens: int) -> None:
+    assert most_tokens(route, body).all == tokens
 
 
-@given(JSON, st.sampled_from(["messages", "prompt", "input", "max_tokens", "n", "tools"]))
-def test_any_json_is_reckoned(value: Any, name: str) -> None:
-    assert most_tokens({name: value}) >= 0 and most_tokens(value) >= 0
+@given(
+    JSON, st.sampled_from([CHAT, TEXT, VECTORS]), st.sampled_from(["messages", "prompt", "input", "max_tokens", "n"])
+)
+def test_any_json_is_reckoned(value: Any, route: str, name: str) -> None:
+    for body in ({name: value}, value):
+        most = most_tokens(route, body)
+        assert 0 <= most.prompt <= most.all
+
+
+@given(
+    st.integers(1, 5000),
+    st.integers(1, 16),
+    st.dictionaries(st.sampled_from(["input", "prompt", "messages", "max_completion_tokens", "functions"]), JSON),
+)
+def test_fields_that_a_route_does_not_read_make_no_request_cheaper(longest: int, n: int, more: dict[str, Any]) -> None:
+    """An `input` beside the messages had the whole answer held as an embedding, which makes no tokens."""
+    asked = {"messages": [{"role": "user", "content": "hi"}], "max_tokens": longest, "n": n}
+    beside = {key: value for key, value in more.items() if key not in ("messages", "max_completion_tokens")}
+    assert most_tokens(CHAT, beside | asked).all >= n * longest
+    asked = {"prompt": "hi", "max_tokens": longest, "n": n}
+    assert most_tokens(TEXT, more | asked).all >= n * longest
 
 
 @pytest.mark.parametrize(

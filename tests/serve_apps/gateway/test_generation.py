@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import pickle
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.engines.admission import ContextLengthError
 from actors.engines.protocol import Completion, Delta, SamplingParams
 from serve_apps.gateway.choices import Choice
 from serve_apps.gateway.generation import AnswerStream, Ask, Question, answer_whole, derived_seed, merged
@@ -171,3 +173,37 @@ def test_leaving_several_choices_closes_them_all() -> None:
 
     asyncio.run(leave())
     assert sorted(closed) == [0, 1, 2]
+
+
+def test_a_default_length_that_does_not_fit_is_asked_for_once_more() -> None:
+    """It was halved until it fitted, which sent, rendered and tokenized a long prompt nine times."""
+    asked: list[int] = []
+
+    async def complete(sampling: SamplingParams) -> Completion:
+        asked.append(sampling.max_tokens)
+        if sampling.max_tokens > 7:
+            raise ContextLengthError("max_tokens", room=7)
+        return Completion("x", 3, 1, "stop")
+
+    def whole(ask: Any, **more: Any) -> Any:
+        query = Question([Ask(ask, None)], SamplingParams(), **more)  # type: ignore[arg-type]
+        return asyncio.run(answer_whole(query, Answer("text", "m"), [Choice("text", 0)], Meter()))
+
+    assert whole(complete, fixed_length=False)["choices"][0]["text"] == "x"
+    assert asked == [256, 7]
+    with pytest.raises(ContextLengthError):
+        whole(complete, fixed_length=True)
+    assert asked == [256, 7, 256]
+
+    async def never(sampling: SamplingParams) -> Completion:
+        asked.append(sampling.max_tokens)
+        raise ContextLengthError("the prompt", room=0)
+
+    with pytest.raises(ContextLengthError):
+        whole(never, fixed_length=False)
+    assert asked == [256, 7, 256, 256]
+
+
+def test_the_room_that_is_left_crosses_processes() -> None:
+    error = pickle.loads(pickle.dumps(ContextLengthError("what", rule="rule", fix="fix", room=3)))
+    assert (str(error), error.room) == ("what: rule\nFix: fix", 3)

@@ -54,6 +54,23 @@ def test_a_file_of_comments_has_no_keys_yet() -> None:
     assert parse_keys("# for the office\n\n", "keys") == {}
 
 
+def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "keys").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match="it can't be read"):
+        KeyFile(str(tmp_path / "keys"))
+
+
+def test_a_file_that_comes_back_unchanged_is_read_again(tmp_path: Path) -> None:
+    key, digest = new_key()
+    file, away = tmp_path / "keys", tmp_path / "away"
+    file.write_text(f"a {digest}\n")
+    keys = KeyFile(str(file))
+    file.rename(away)
+    assert keys.find(key) is None
+    away.rename(file)
+    assert keys.find(key) == ApiKey("a")
+
+
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         KeyFile(str(tmp_path / "keys"))

@@ -25,6 +25,7 @@ from ray import cloudpickle, serve
 
 from actors.engines.protocol import Delta, GenerationRequest
 from serve_apps.config import ModelSettings
+from serve_apps.gateway import ledger
 from serve_apps.gateway.app import build
 from serve_apps.gateway.charging import demand_keys
 from serve_apps.gateway.keys import new_key
@@ -141,9 +142,11 @@ def url(
     gateway = {"replicas": 2, "drain_s": 20.0, "audit": {"folder": str(folder)}, "body_timeout_s": 1.0}
     gateway |= {"tracing": {"endpoint": collector.endpoint}}
     config = {"models": list(models), "keys_file": str(folder / "keys.txt"), "gateway": gateway}
+    counted = {"usage_file": usage_path(str(folder / "keys.txt")), "lifetime_s": 660}
     serve.start(http_options={"host": "127.0.0.1", "port": port})
     serve.run_many(
         [serve.RunTarget(application(model, engine), app_name(name), None) for name, (model, engine) in models.items()]
+        + [serve.RunTarget(ledger.build(counted), "ledger", None)]
         + [serve.RunTarget(build(config), "gateway", "/v1")]
         + [serve.RunTarget(beside(str(folder / "keys.txt")), "beside", "/beside")]
     )
@@ -242,8 +245,8 @@ def test_a_budget_ends_and_outlives_the_ledger(post: Post, folder: Path) -> None
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert (file.read()["poor"].requests, file.read()["poor"].tokens) == (1, 100)
-    (ledger,) = [a["name"] for a in ray.util.list_named_actors(all_namespaces=True) if "#ledger#" in a["name"]]
-    ray.kill(ray.get_actor(ledger, namespace="serve"), no_restart=True)
+    (name,) = [a["name"] for a in ray.util.list_named_actors(all_namespaces=True) if "#ledger#" in a["name"]]
+    ray.kill(ray.get_actor(name, namespace="serve"), no_restart=True)
     refused = post("poor", max_tokens=40)
     assert refused.status_code == 429, refused.text
     error = refused.json()["error"]
@@ -364,6 +367,25 @@ def test_a_client_that_leaves_stops_the_engine_at_once(
     assert min(delays) < 0.2
 
 
+def test_a_client_that_leaves_is_charged_what_it_took(
+    url: str, keys: dict[str, str], folder: Path, echo_engine: type
+) -> None:
+    """Whole answers were free for clients that left before their end."""
+    file = UsageFile(usage_path(str(folder / "keys.txt")))
+    before = file.read()["free"].tokens if "free" in file.read() else 0
+    body = {"model": "slow", "prompt": "x", "ignore_eos": True, "max_tokens": 150}
+    with (
+        httpx.Client(base_url=url, headers={"Authorization": f"Bearer {keys['free']}"}) as http,
+        pytest.raises(httpx.ReadTimeout),
+    ):
+        http.post("/completions", json=body, timeout=1.0)
+    deadline = time.monotonic() + 10
+    while file.read()["free"].tokens <= before + 1:
+        assert time.monotonic() < deadline, "nothing was charged"
+        time.sleep(0.05)
+    assert file.read()["free"].tokens < before + 150
+
+
 def test_a_slow_body_is_a_408(url: str, keys: dict[str, str], post: Post) -> None:
     def drip() -> Iterator[bytes]:
         for _ in range(4):
@@ -450,8 +472,13 @@ def test_scaling_down_cuts_no_stream(stream: Callable[..., str], log: Path, mort
     assert all(answer.result().rstrip().endswith("[DONE]") for answer in streams)
 
 
-def test_stopping_lets_streams_end_and_refuses_what_is_new(post: Post, stream: Callable[..., str], log: Path) -> None:
+def test_stopping_lets_streams_end_and_refuses_what_is_new(
+    post: Post, stream: Callable[..., str], log: Path, folder: Path
+) -> None:
     under_way = threading.Barrier(5)
+    file = UsageFile(usage_path(str(folder / "keys.txt")))
+    time.sleep(0.5)  # what earlier tests took is written
+    before = file.read()["free"].tokens if "free" in file.read() else 0
     with ThreadPoolExecutor(4) as pool:
         streams = [pool.submit(stream, "slow", "x", 190, began=under_way.wait) for _ in range(4)]
         under_way.wait(20)
@@ -465,3 +492,5 @@ def test_stopping_lets_streams_end_and_refuses_what_is_new(post: Post, stream: C
     stopping.join()
     with pytest.raises(httpx.ConnectError):
         post()
+    # What ends while the gateway drains is charged too: the ledger ends last.
+    assert file.read()["free"].tokens >= before + 4 * 100

@@ -1,0 +1,101 @@
+"""The ledger's service: what it writes, and what is charged to it when it does not answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from serve_apps.gateway import accounts as accounts_module
+from serve_apps.gateway.accounts import Accounts
+from serve_apps.gateway.keys import ApiKey
+from serve_apps.gateway.ledger import LedgerUnavailableError, LocalLedger
+from serve_apps.gateway.limits import Charge, Grant, Limits, Refusal
+from serve_apps.gateway.usage import UsageFile
+from serve_apps.request_record import RequestRecord
+
+LIMITS = Limits(budget=1000)
+
+
+def test_what_a_lost_request_held_is_written(tmp_path: Path) -> None:
+    """After a restart it was forgotten."""
+    file = str(tmp_path / "usage")
+
+    async def session() -> None:
+        ledger = LocalLedger(file, lifetime_s=0.01)
+        await ledger.admit("lost", "a", LIMITS, 50)
+        await asyncio.sleep(0.02)
+        await ledger.admit("next", "a", LIMITS, 5)
+        await ledger.charge([Charge("a", 3, "next")])
+        await ledger.close()
+
+    asyncio.run(session())
+    assert UsageFile(file).read()["a"].tokens == 53
+
+
+def test_a_write_that_failed_is_tried_again_at_the_end(tmp_path: Path) -> None:
+    file = tmp_path / "usage"
+
+    async def session() -> None:
+        ledger = LocalLedger(str(file), lifetime_s=600)
+        moved = file.rename(tmp_path / "moved")
+        file.mkdir()
+        await ledger.charge([Charge("a", 7)])
+        await asyncio.sleep(0.2)
+        file.rmdir()
+        moved.rename(file)
+        await ledger.close()
+
+    asyncio.run(session())
+    assert UsageFile(file).read()["a"].tokens == 7
+
+
+class Away:
+    """A ledger that does not answer the first times."""
+
+    def __init__(self, times: int) -> None:
+        self.times = times
+        self.charged: list[Charge] = []
+
+    async def admit(self, grant: str, key: str, limits: Limits, tokens: int) -> Grant | Refusal:
+        raise LedgerUnavailableError("away")
+
+    async def charge(self, charges: Sequence[Charge]) -> None:
+        self.times -= 1
+        if self.times >= 0:
+            raise LedgerUnavailableError("away")
+        self.charged += charges
+
+
+def ended(tokens: int) -> RequestRecord:
+    return RequestRecord("r", prompt_tokens=tokens)
+
+
+def test_charges_wait_for_a_ledger_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accounts_module, "_AGAIN_S", 0.01)
+    ledger = Away(times=3)
+
+    async def session() -> None:
+        accounts = Accounts(ledger, Limits())
+        for tokens in (5, 7):
+            accounts.close(ended(tokens), ApiKey("a"))
+        await asyncio.sleep(0.15)
+        accounts.close(ended(9), ApiKey("a"))
+        await accounts.flush()
+
+    asyncio.run(session())
+    assert sorted(charge.tokens for charge in ledger.charged) == [5, 7, 9]
+
+
+def test_an_end_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accounts_module, "_AGAIN_S", 0.01)
+    monkeypatch.setattr(accounts_module, "_FLUSH_S", 0.3)
+
+    async def session() -> None:
+        accounts = Accounts(Away(times=10**6), Limits())
+        accounts.close(ended(5), ApiKey("a"))
+        await asyncio.wait_for(accounts.flush(), 10)
+
+    asyncio.run(session())
