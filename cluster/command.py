@@ -203,6 +203,10 @@ def serve(
     arguments: tuple[str, ...], dry_run: bool, deploy_config: bool, ray_address: str | None, cpus: int | None
 ) -> None:
     """Serve models and applications over HTTP until Ctrl-C."""
+    from cluster.local_ray import prepare_environment
+
+    if ray_address is None:
+        prepare_environment()
     from cluster.serving import print_deploy_config, resolve_serve_config, serve_until_interrupted
 
     require_placement("danlu serve", uses_ray=True, ray_address=ray_address, cpus=cpus)

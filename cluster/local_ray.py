@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -17,7 +19,6 @@ from danlu.errors import ConfigError, ResourceError
 _ENVIRONMENT = {
     "RAY_worker_niceness": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_AUTH_MODE": "disabled",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "TOKENIZERS_PARALLELISM": "false",
@@ -31,6 +32,21 @@ def local_cpus() -> int:
     """Logical CPUs of a local Ray: the cores this process may use, at least 2 so that a pipeline can overlap."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(usable, 2)
+
+
+def prepare_environment() -> None:
+    """Set what a local Ray reads; before Ray is imported. What the user has set stays.
+
+    Ray listens on every address of the machine, and who gets in may run anything as this user. So it refuses whoever
+    does not know a token, which this process's children inherit. A Ray that is imported already has settled that.
+    """
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    if "RAY_AUTH_MODE" not in os.environ:
+        token = "ray" not in sys.modules
+        os.environ["RAY_AUTH_MODE"] = "token" if token else "disabled"
+        if token:
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
 
 @contextmanager
@@ -51,8 +67,7 @@ def ray_session(address: str | None = None, cpus: int | None = None) -> Iterator
             fix="e.g. --ray-address 10.0.0.5:6379; --on takes the dashboard's http://host:8265",
         )
     if address is None:
-        for name, value in _ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
+        prepare_environment()
     import ray
 
     if ray.is_initialized():

@@ -6,7 +6,7 @@ import time
 from contextlib import nullcontext
 
 from cluster.jobs import Job
-from cluster.local_ray import ray_session
+from cluster.local_ray import prepare_environment, ray_session
 from cluster.placement import require_placement
 from danlu.config import JobConfig
 from danlu.lineage import code_version
@@ -35,6 +35,8 @@ def run_job(
     Raises:
         DanluError: whatever the user can mend; nothing is lost, the same command continues.
     """
+    if ray_address is None:
+        prepare_environment()
     module = job.module()
     wanted = module.resources(config)
     require_placement(f"danlu {job.name}", uses_ray=bool(wanted), ray_address=ray_address, cpus=cpus)

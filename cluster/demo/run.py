@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from cluster.demo.config import DemoConfig
 from cluster.demo.story import EXAMPLES, STAGES, Demo
 from cluster.demo.summary import print_summary
-from cluster.local_ray import local_cpus, ray_session
+from cluster.local_ray import local_cpus, prepare_environment, ray_session
 from cluster.runner import say_changes
 from danlu.errors import ConfigError
 from danlu.html import render_html
@@ -36,6 +36,7 @@ def run_demo(config: DemoConfig, progress: Progress, *, only: str | None = None,
         ConfigError: `only` names no stage, or one that needs an unfinished stage, or goes with `fresh`.
         ResourceError: this machine has too few CPUs for the training workers.
     """
+    prepare_environment()
     _check_options(config, only, fresh)
     inputs = sorted(str(file) for file in EXAMPLES.rglob("*") if file.suffix in (".md", ".yaml", ".jsonl"))
     with RunDirectory.open("demo", config, inputs, fresh=fresh) as run:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -115,3 +116,43 @@ def test_a_ray_that_does_not_start_is_one_clear_error(monkeypatch: pytest.Monkey
         ray_session(),
     ):
         pass
+
+
+SESSION = """
+import sys
+from cluster.local_ray import prepare_environment, ray_session
+prepare_environment()
+with ray_session():
+    import ray
+    @ray.remote
+    def one():
+        return 1
+    assert ray.get(one.remote()) == 1
+    print(ray.get_runtime_context().gcs_address, flush=True)
+    sys.stdin.read()
+"""
+STRANGER = "import ray, sys; ray.init(address=sys.argv[1]); print('joined', flush=True)"
+
+
+def test_a_local_ray_refuses_strangers() -> None:
+    """It listens on every address of the machine, and let in whoever asked."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
+    ours = {**plain, "PYTHONPATH": str(Path(__file__).parents[2])}
+    session = [sys.executable, "-c", SESSION]
+    with subprocess.Popen(session, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ours) as running:
+        assert running.stdout is not None and running.stdin is not None
+        address = running.stdout.readline().strip()
+        asking = subprocess.Popen(
+            [sys.executable, "-c", STRANGER, address],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**plain, "RAY_AUTH_MODE": "disabled"},
+        )
+        assert asking.stdout is not None
+        said = next((line for line in asking.stdout if "InvalidAuthToken" in line or "joined" in line), "")
+        asking.kill()
+        asking.communicate()
+        running.stdin.close()
+    assert "InvalidAuthToken" in said
+    assert running.returncode == 0
