@@ -23,31 +23,31 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files of a checkpoint.
+    """The safetensors files of a checkpoint, those that transformers reads: a single file goes before an index.
 
     Raises:
         InputError: there are none, or one that the index names is missing.
     """
-    files = sorted(folder.glob("model*.safetensors"))
-    index = folder / WEIGHTS_INDEX
+    single, index = folder / "model.safetensors", folder / WEIGHTS_INDEX
+    if single.is_file():
+        return [single]
     # Files that the index does not name are left over from another model. Shards without their index can't be loaded
     # by anyone, and one of them may be missing.
-    named = {index.name} if any("-of-" in file.name for file in files) else set()
+    named = {index.name if any(folder.glob("model*-of-*.safetensors")) else single.name}
     if index.is_file():
         names = read_json(index).get("weight_map")
         if not isinstance(names, dict):
             raise InputError(f"{index} has no weight_map", rule="it must say which file holds which tensor")
         named = {str(name) for name in names.values()}
-        files = sorted(folder / name for name in named)
     missing = sorted(name for name in named if not (folder / name).is_file())
-    if missing or not files:
+    if missing or not named:
         lacking = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
         raise InputError(
             f"{folder} is no complete checkpoint",
-            rule=f"it lacks {lacking or 'model.safetensors'}",
+            rule=f"it lacks {lacking or single.name}",
             fix="copy the missing files, or download the model again",
         )
-    return files
+    return sorted(folder / name for name in named)
 
 
 def check_weight_files(folder: Path) -> None:

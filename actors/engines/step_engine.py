@@ -188,7 +188,7 @@ async def _read(mailbox: asyncio.Queue[Event]) -> AsyncIterator[Delta]:
         while True:
             event = await mailbox.get()
             if isinstance(event, RunError):
-                if last is not None and text:
+                if last is not None and (text or logprobs):
                     yield replace(last, text=text, logprobs=logprobs)
                 raise event
             last = event

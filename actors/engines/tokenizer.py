@@ -17,7 +17,8 @@ _INLINE_CHARACTERS = 2000
 # A prompt with more characters per token of the context is looked at by its beginning first. Text has one to five.
 _CHARACTERS_A_TOKEN = 8
 _CUT_TOKENS = 256  # by so many the tokens of a beginning may outnumber those that the whole text has there
-_FILES = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json", "vocab.txt", "spiece.model")
+# tokenizer_config.json is none of them: it has the special tokens and no others.
+_FILES = ("tokenizer.json", "vocab.json", "vocab.txt", "*.model", "*.tiktoken")
 
 
 class ModelTokenizer:
@@ -143,7 +144,7 @@ def check_tokenizer_files(folder: Path) -> None:
     Raises:
         InputError: it has none of the files.
     """
-    if not any((folder / name).is_file() for name in _FILES):
+    if not any(file.is_file() for pattern in _FILES for file in folder.glob(pattern)):
         raise InputError(
             f"{folder} has no tokenizer",
             rule=f"it must hold {_FILES[0]}, or another of {', '.join(_FILES[1:])}",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
+from transformers import AutoModelForCausalLM
 
 from actors.engines.model_files import WEIGHTS_INDEX, weight_files
 from actors.engines.model_folders import find_model
@@ -21,6 +23,21 @@ def test_an_index_names_the_files_and_no_other_is_taken(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     write_index(tmp_path, "weights-a.safetensors")
     assert [file.name for file in weight_files(tmp_path)] == ["weights-a.safetensors"]
+
+
+def test_a_single_file_goes_before_an_index_as_in_transformers(checkpoint: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(checkpoint, tmp_path / "model")
+    write_index(folder, "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
+    assert [file.name for file in weight_files(folder)] == ["model.safetensors"]
+    _, loading = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True)
+    assert not loading["missing_keys"]
+    assert find_model(folder).checkpoint == folder
+
+
+def test_weights_of_another_name_are_none(tmp_path: Path) -> None:
+    (tmp_path / "model.fp16.safetensors").touch()
+    with pytest.raises(InputError, match=r"lacks model\.safetensors"):
+        weight_files(tmp_path)
 
 
 def test_where_every_shard_is_missing_one_is_named(tmp_path: Path) -> None:

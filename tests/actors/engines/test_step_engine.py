@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from actors.engines import step_engine
-from actors.engines.protocol import Delta, GenerationRequest, SamplingParams
+from actors.engines.protocol import Delta, GenerationRequest, SamplingParams, TokenLogprob
 from actors.engines.step_engine import StepEngine
 from actors.engines.step_model import NewTokens
 from actors.engines.tokenizer import ModelTokenizer
@@ -117,6 +117,22 @@ def test_text_before_an_error_is_handed_out() -> None:
         return texts
 
     assert asyncio.run(session()) == ["ab"]
+
+
+def test_logprobs_without_text_are_handed_out_before_an_error() -> None:
+    scored = (TokenLogprob(b"a", -1.0),)
+
+    async def session() -> list[Delta]:
+        mailbox: asyncio.Queue[Any] = asyncio.Queue()
+        for event in (Delta("", 1, 1, logprobs=scored), RunError("gone")):
+            mailbox.put_nowait(event)
+        deltas = []
+        with pytest.raises(RunError, match="gone"):
+            async for delta in step_engine._read(mailbox):
+                deltas.append(delta)
+        return deltas
+
+    assert [delta.logprobs for delta in asyncio.run(session())] == [scored]
 
 
 async def collect(engine: StepEngine, asked: GenerationRequest) -> list[Delta]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.engines.tokenizer import ModelTokenizer
+from actors.engines.tokenizer import ModelTokenizer, check_tokenizer_files
 from danlu.errors import InputError
 
 
@@ -17,8 +17,15 @@ from danlu.errors import InputError
 def test_a_folder_without_a_vocabulary_is_refused(files: list[str], checkpoint: Path, tmp_path: Path) -> None:
     for name in ("config.json", *files):
         shutil.copy(checkpoint / name, tmp_path)
-    with pytest.raises(InputError, match="tokenizer"):
-        ModelTokenizer(tmp_path)
+    for look in (check_tokenizer_files, ModelTokenizer):
+        with pytest.raises(InputError, match="has no tokenizer"):
+            look(tmp_path)
+
+
+@pytest.mark.parametrize("file", ["tokenizer.json", "vocab.json", "vocab.txt", "sentencepiece.bpe.model", "a.tiktoken"])
+def test_each_kind_of_vocabulary_is_seen(file: str, tmp_path: Path) -> None:
+    (tmp_path / file).touch()
+    check_tokenizer_files(tmp_path)
 
 
 def test_an_empty_vocabulary_is_refused(checkpoint: Path, tmp_path: Path) -> None:
@@ -43,3 +50,25 @@ def test_a_prompt_that_can_not_fit_is_refused_by_its_beginning(
     with pytest.raises(InputError, match="has 1000000 characters"):
         asyncio.run(tokenizer.encode_beside("ab" * 500_000, 256))
     assert max(seen) <= 8 * 256
+
+
+@pytest.mark.parametrize(("template", "line"), [("{% for m in messages %}", 1), ("{{ 1 }}\n{{ messages[ }}", 2)])
+def test_a_template_that_is_none_is_refused_at_the_start(
+    template: str, line: int, checkpoint: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(checkpoint, tmp_path / "model")
+    (folder / "chat_template.jinja").write_text(template)
+    with pytest.raises(InputError, match=rf"the chat template in .*model can't be used: line {line}: "):
+        ModelTokenizer(folder)
+
+
+@pytest.mark.parametrize(
+    "template", ["{{ raise_exception('no') }}", "{{ messages[3].content.x }}", "{{ range(10**9) }}"]
+)
+def test_a_template_that_refuses_a_conversation_says_so_to_who_asked(
+    template: str, checkpoint: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(checkpoint, tmp_path / "model")
+    (folder / "chat_template.jinja").write_text(template)
+    with pytest.raises(InputError, match="the model's chat template refuses them"):
+        ModelTokenizer(folder).render_chat([{"role": "user", "content": "a"}])
