@@ -12,6 +12,7 @@ from typing import Any
 from actors.engines.adapters import find_adapter
 from actors.engines.model_folders import ARTIFACTS, find_model
 from actors.engines.select import check_options
+from actors.engines.tokenizer import check_tokenizer
 from danlu.config import Settings, apply_override, validate
 from danlu.errors import ConfigError
 from serve_apps import embedding_model
@@ -119,12 +120,15 @@ def checked(config: ServeConfig) -> ServeConfig:
     """The config with absolute paths, as replicas need not run in the caller's working directory.
 
     Raises:
-        InputError: a model, an adapter or the keys file is missing or damaged.
+        InputError: a model, its tokenizer, an adapter or the keys file is missing or damaged.
     """
     for model in versions_of(config.models):
-        find_model(model.path)
-        for name, folder in model.adapters.items():
-            find_adapter(folder, f"adapters.{name}")
+        found = find_model(model.path)
+        folder = found.checkpoint or found.openvino
+        assert folder is not None
+        check_tokenizer(folder)
+        for name, adapter in model.adapters.items():
+            find_adapter(adapter, f"adapters.{name}")
     if config.auth.keys_file is not None:
         KeyFile(config.auth.keys_file)
     auth, audit = config.auth, config.gateway.audit

@@ -9,6 +9,11 @@ from typing import Any
 from danlu.errors import InputError
 
 WEIGHTS_INDEX = "model.safetensors.index.json"
+# Kinds of rotary embeddings that some architecture of transformers loads: those that all have in common, then those of
+# single ones (several axes; "su" is an old name of longrope).
+ROPE_KINDS = frozenset(
+    {"default", "linear", "dynamic", "yarn", "longrope", "llama3", "proportional", "axial", "mrope", "xdrope", "su"}
+)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -97,6 +102,26 @@ def context_length(config: dict[str, Any]) -> int:
 def vocabulary_size(config: dict[str, Any]) -> int:
     """Rows of the embedding; InputError when config.json does not say."""
     return positive_count(config, "vocab_size")
+
+
+def check_config(config: dict[str, Any]) -> None:
+    """Refuse what no engine can load. Architectures have names of their own for sizes, so they may be missing.
+
+    Raises:
+        InputError: names the key, its value and the rule.
+    """
+    for key in ("max_position_embeddings", "vocab_size"):
+        if config.get(key) is not None:
+            positive_count(config, key)
+    for key in ("rope_parameters", "rope_scaling"):
+        rope = config.get(key) or {}
+        if not isinstance(rope, dict):
+            raise InputError(f"config.json: {key} is {rope!r}", rule="it must be a JSON object")
+        parts = [rope, *(part for part in rope.values() if isinstance(part, dict))]  # one for each kind of layer
+        for kind in (part.get("rope_type", part.get("type", "default")) for part in parts):
+            if not isinstance(kind, str) or kind not in ROPE_KINDS:
+                rule = f"transformers knows {', '.join(sorted(ROPE_KINDS))}"
+                raise InputError(f"config.json: the rope_type in {key} is {kind!r}", rule=rule)
 
 
 def positive_count(config: dict[str, Any], key: str, default: int | None = None) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from actors.engines.model_files import WEIGHTS_INDEX, check_weight_files, read_config
+from actors.engines.model_files import WEIGHTS_INDEX, check_config, check_weight_files, read_config
 from actors.engines.openvino_architecture import read_architecture
 from actors.engines.openvino_folder import MODEL_FILE
 from danlu.errors import InputError, NotAvailableError
@@ -74,6 +74,10 @@ def find_model(path: str | Path, key: str = "path") -> ModelFolders:
     if checkpoint is None:
         return ModelFolders(checkpoint, converted)
     config = read_config(checkpoint)
+    try:
+        check_config(config)
+    except InputError as error:
+        raise InputError(f"{checkpoint}/{error.what}", rule=error.rule, fix=error.fix) from None
     check_weight_files(checkpoint)
     return ModelFolders(checkpoint, converted, _unconvertible(checkpoint, config), config.get("model_type") == _OWN)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.engines.chat_template import TemplateUse, template_use
+from actors.engines.model_files import read_config, vocabulary_size
 from actors.engines.protocol import Message, Tool
 from actors.engines.token_bytes import byte_table, token_bytes
 from danlu.errors import InputError, NotAvailableError
@@ -150,6 +151,18 @@ def check_tokenizer_files(folder: Path) -> None:
             rule=f"it must hold {_FILES[0]}, or another of {', '.join(_FILES[1:])}",
             fix="copy the files of the model's tokenizer beside config.json",
         )
+
+
+def check_tokenizer(folder: Path) -> None:
+    """Refuse a model's tokenizer as its engine would, as far as that needs no torch (that is, with tokenizer.json).
+
+    Raises:
+        InputError: there is none, it does not load, it has more tokens than the model, or its chat template is none.
+    """
+    check_tokenizer_files(folder)
+    if (folder / "tokenizer.json").is_file():
+        config = read_config(folder)
+        ModelTokenizer(folder, vocabulary_size(config) if "vocab_size" in config else None)
 
 
 def _load(folder: Path) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import signal
 import subprocess
 import time
@@ -26,6 +27,7 @@ from danlu.progress import Progress
 from danlu.run_directory import RunDirectory
 from serve_apps.specs import config_for_folder
 
+TINY = runpy.run_path(str(Path(__file__).parents[1] / "actors" / "engines" / "tiny_models.py"))
 ServeTiny = Callable[..., tuple[str, subprocess.Popen[str]]]
 
 
@@ -35,6 +37,7 @@ def model(tmp_path: Path) -> Path:
     folder = tmp_path / "compress" / "model"
     folder.mkdir(parents=True)
     (folder / "config.json").write_text("{}")
+    TINY["write_tokenizer"](folder)
     save_file({"weight": np.zeros(1, dtype=np.float32)}, folder / "model.safetensors")
     return folder.parent
 

@@ -251,6 +251,16 @@ def test_folders_of_canaries_and_adapters_are_looked_at_first(run: Path, tmp_pat
             start_apps(validate(ServeConfig, {"models": [{**model, **more}]}))
 
 
+def test_the_tokenizers_of_all_versions_are_looked_at_first(run: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(run / "model", tmp_path / "bare")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (folder / name).unlink()
+    canary = {"path": str(folder), "share": 0.1}
+    for model in ({"name": "m", "path": str(folder)}, {"name": "m", "path": str(run), "canary": canary}):
+        with pytest.raises(InputError, match=r"bare has no tokenizer: it must hold tokenizer\.json"):
+            start_apps(validate(ServeConfig, {"models": [model]}))
+
+
 @pytest.mark.parametrize(
     ("block", "message"),
     [

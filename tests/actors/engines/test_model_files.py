@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from transformers import AutoModelForCausalLM
+from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
-from actors.engines.model_files import WEIGHTS_INDEX, weight_files
+from actors.engines.model_files import ROPE_KINDS, WEIGHTS_INDEX, check_config, weight_files
 from actors.engines.model_folders import find_model
 from danlu.errors import InputError
 
@@ -45,3 +47,34 @@ def test_where_every_shard_is_missing_one_is_named(tmp_path: Path) -> None:
     write_index(tmp_path, "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
     with pytest.raises(InputError, match="lacks model-00001-of-00002"):
         find_model(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("keys", "problem"),
+    [
+        ({"rope_scaling": {"rope_type": "wild", "factor": 2.0}}, r"the rope_type in rope_scaling is 'wild': .*yarn"),
+        ({"rope_scaling": {"type": "wild"}}, "the rope_type in rope_scaling is 'wild'"),
+        ({"rope_parameters": {"sliding": {"rope_type": "wild"}}}, "the rope_type in rope_parameters is 'wild'"),
+        ({"rope_parameters": {"rope_type": ["yarn"]}}, r"the rope_type in rope_parameters is \['yarn'\]"),
+        ({"rope_parameters": "yarn"}, "rope_parameters is 'yarn': it must be a JSON object"),
+        ({"max_position_embeddings": 0}, "max_position_embeddings is 0: it must be a whole number above zero"),
+        ({"vocab_size": "420"}, "vocab_size is '420'"),
+    ],
+)
+def test_a_config_that_no_engine_loads_is_refused_by_its_file(
+    keys: dict[str, Any], problem: str, checkpoint: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(checkpoint, tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    config["architectures"] = ["OlmoForCausalLM"]  # whose settings the converter does not look at
+    (folder / "config.json").write_text(json.dumps(config))
+    assert find_model(folder).unconvertible
+    (folder / "config.json").write_text(json.dumps({**config, **keys}))
+    with pytest.raises(InputError, match=problem):
+        find_model(folder)
+
+
+@pytest.mark.parametrize("kind", sorted({*ROPE_INIT_FUNCTIONS, "default"}))
+def test_each_kind_of_rope_that_transformers_has_is_taken(kind: str) -> None:
+    assert kind in ROPE_KINDS
+    check_config({"rope_scaling": {"rope_type": kind}, "rope_parameters": {"full_attention": {"type": kind}}})

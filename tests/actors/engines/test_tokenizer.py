@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.engines.tokenizer import ModelTokenizer, check_tokenizer_files
+from actors.engines.tokenizer import ModelTokenizer, check_tokenizer, check_tokenizer_files
 from danlu.errors import InputError
 
 
@@ -20,6 +20,26 @@ def test_a_folder_without_a_vocabulary_is_refused(files: list[str], checkpoint: 
     for look in (check_tokenizer_files, ModelTokenizer):
         with pytest.raises(InputError, match="has no tokenizer"):
             look(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "problem"),
+    [
+        ("tokenizer.json", "{", "the tokenizer in .* does not load"),
+        ("tokenizer.json", "{}", "the tokenizer in .* does not load: KeyError: "),
+        ("config.json", '{"vocab_size": 400}', r"has \d+ tokens: the model's vocabulary holds 400"),
+        ("config.json", '{"vocab_size": 0}', "vocab_size is 0"),
+        ("chat_template.jinja", "{% if %}", "chat template .* can't be used"),
+    ],
+)
+def test_files_alone_tell_that_a_tokenizer_can_not_be_used(
+    file: str, text: str, problem: str, checkpoint: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(checkpoint, tmp_path / "model")
+    check_tokenizer(folder)
+    (folder / file).write_text(text)
+    with pytest.raises(InputError, match=problem):
+        check_tokenizer(folder)
 
 
 @pytest.mark.parametrize("file", ["tokenizer.json", "vocab.json", "vocab.txt", "sentencepiece.bpe.model", "a.tiktoken"])
