@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import runpy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,9 +38,14 @@ class ModelFolders:
 
 @dataclass(frozen=True)
 class Hardware:
-    """What this process may use."""
+    """What this process may use.
+
+    Attributes:
+        torch_cuda: whether the installed torch was built for CUDA.
+    """
 
     gpus: int
+    torch_cuda: bool = True
 
 
 def find_model(path: str | Path, key: str = "path") -> ModelFolders:
@@ -101,7 +108,16 @@ def find_hardware() -> Hardware:
     """The GPUs that this process sees: CUDA_VISIBLE_DEVICES (Ray sets it per replica), else the device files."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     present = len(list(Path("/dev").glob("nvidia[0-9]*")))
-    if named is None:
-        return Hardware(present)
-    visible = [device for device in named.split(",") if device.strip() not in ("", "-1", "NoDevFiles")]
-    return Hardware(min(present, len(visible)))
+    if named is not None:
+        visible = [device for device in named.split(",") if device.strip() not in ("", "-1", "NoDevFiles")]
+        present = min(present, len(visible))
+    return Hardware(present, torch_has_cuda())
+
+
+def torch_has_cuda() -> bool:
+    """Whether torch was built for CUDA, read from its file of versions: importing it takes seconds and 190 MB."""
+    torch = importlib.util.find_spec("torch")
+    if torch is None or torch.origin is None:
+        return False
+    versions = Path(torch.origin).with_name("version.py")
+    return versions.is_file() and runpy.run_path(str(versions)).get("cuda") is not None

@@ -12,6 +12,7 @@ from actors.engines.model_folders import Hardware, ModelFolders, find_hardware, 
 from actors.engines.openvino_folder import check_convertible
 from actors.engines.protocol import Engine
 from actors.engines.settings import OpenVinoSettings, TensorRtSettings, TransformersSettings
+from actors.engines.trial_import import import_problem
 from danlu.config import Settings, validate
 from danlu.errors import ConfigError, NotAvailableError
 
@@ -55,11 +56,14 @@ def choose_engine(
         return name, "asked for"
     if wanted != "auto":
         raise ConfigError(f"engine is {wanted!r}", rule=f"it must be auto or one of {', '.join(ENGINES)}")
-    # With a GPU, the CPU engine is the last resort: it would leave the GPU idle.
+    # With a GPU, the CPU engine is the last resort: it would leave the GPU idle. So would a torch that has no CUDA.
     order: tuple[EngineName, ...] = ("tensorrt_llm", "transformers", "openvino")
+    reasons = ["no GPU for this process" if not hardware.gpus else f"GPUs for this process: {hardware.gpus}"]
     if not hardware.gpus:
         order = ("openvino", "transformers")
-    reasons = ["no GPU for this process" if not hardware.gpus else f"GPUs for this process: {hardware.gpus}"]
+    elif not hardware.torch_cuda:
+        order = ("tensorrt_llm", "openvino", "transformers")
+        reasons.append("torch was built without CUDA")
     for name in order:
         obstacle = _obstacle(name, model, available, hardware)
         if not obstacle:
@@ -136,7 +140,7 @@ def _openvino_source(model: ModelFolders, options: Mapping[str, Any]) -> Path:
 
 def _engine_class(name: EngineName, options: Mapping[str, Any]) -> tuple[str, str]:
     """Module and class; TensorRT-LLM runs as a child process where it is asked for, or where it does not import."""
-    if name == "tensorrt_llm" and (options.get("executable") or importlib.util.find_spec("tensorrt_llm") is None):
+    if name == "tensorrt_llm" and (options.get("executable") or import_problem("tensorrt_llm")):
         return "actors.engines.trtllm_serve", "TrtllmServeEngine"
     return _CLASSES[name]
 
@@ -155,7 +159,7 @@ def explain_choice(
 
 
 def engine_availability(executable: str | None = None) -> list[tuple[EngineName, bool, str]]:
-    """(engine, whether it is installed, version or what is missing), without importing anything of it.
+    """(engine, whether it is installed, version or what is missing), without importing anything of it here.
 
     Args:
         executable: trtllm-serve, if it is not on PATH.
@@ -182,6 +186,9 @@ def _installed(package: str) -> tuple[bool, str]:
 
     if importlib.util.find_spec(package) is None:
         return False, f"the package {package} is not installed"
+    # The others belong to danlu's own environment, which is made for them.
+    if package == _PACKAGES["tensorrt_llm"] and (problem := import_problem(package)):
+        return False, problem
     try:
         return True, f"{package} {version(package)}"
     except PackageNotFoundError:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import importlib.util
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from actors.engines.model_files import context_length, read_config, vocabulary_s
 from actors.engines.protocol import Delta, EngineStats, FinishReason, GenerationRequest, Message, SamplingParams, Tool
 from actors.engines.settings import TensorRtSettings
 from actors.engines.tokenizer import ModelTokenizer
+from actors.engines.trial_import import import_problem
 from danlu.config import validate
 from danlu.errors import InputError, NotAvailableError, RunError
 
@@ -32,11 +32,6 @@ _INSTALL = (
     "(NVIDIA's image for TensorRT-LLM has it); or name trtllm-serve of an environment of its own with "
     "options: {executable: PATH}; or serve with engine=transformers"
 )
-
-
-def unavailable_reason() -> str:
-    """Why TensorRT-LLM can't be imported here; empty when it can (the package is looked up, not imported)."""
-    return "" if importlib.util.find_spec("tensorrt_llm") else "the package tensorrt_llm is not installed"
 
 
 class TensorRtLlmEngine:
@@ -67,7 +62,7 @@ class TensorRtLlmEngine:
         self._completion_tokens = 0
 
     def _check_installed(self) -> None:
-        if reason := unavailable_reason():
+        if reason := import_problem("tensorrt_llm"):
             raise NotAvailableError("engine tensorrt_llm", rule=reason, fix=_INSTALL)
 
     async def start(self) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,15 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from actors.engines import select, trial_import
 from actors.engines.model_folders import Hardware, ModelFolders, find_hardware, find_model
 from actors.engines.openvino_engine import OpenVinoEngine
 from actors.engines.openvino_folder import openvino_folder
 from actors.engines.protocol import GenerationRequest, SamplingParams
 from actors.engines.select import check_options, choose_engine, create_engine, engine_availability
+from actors.engines.tensorrt_llm import TensorRtLlmEngine
 from actors.engines.transformers_engine import TransformersEngine
+from actors.engines.trtllm_serve import TrtllmServeEngine
 from danlu.config import JobConfig
 from danlu.errors import ConfigError, InputError, NotAvailableError
 from danlu.report import Report
@@ -30,7 +34,7 @@ FOREIGN = ModelFolders(checkpoint=HERE, openvino=None, unconvertible="the networ
 SPARSE = ModelFolders(checkpoint=HERE, openvino=None, unconvertible="no DanluSparseForCausalLM", own=True)
 ALL = {"tensorrt_llm": "", "openvino": "", "transformers": ""}
 NO_TENSORRT = {**ALL, "tensorrt_llm": "not installed"}
-CPU, GPU = Hardware(gpus=0), Hardware(gpus=1)
+CPU, GPU, NO_CUDA = Hardware(gpus=0), Hardware(gpus=1), Hardware(gpus=1, torch_cuda=False)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +48,9 @@ CPU, GPU = Hardware(gpus=0), Hardware(gpus=1)
         (BOTH, ALL, GPU, "tensorrt_llm"),
         (BOTH, NO_TENSORRT, GPU, "transformers"),
         (CONVERTED, ALL, GPU, "openvino"),
+        (BOTH, ALL, NO_CUDA, "tensorrt_llm"),
+        (BOTH, NO_TENSORRT, NO_CUDA, "openvino"),
+        (FOREIGN, NO_TENSORRT, NO_CUDA, "transformers"),
         (CHECKPOINT, {**ALL, "openvino": "not installed"}, CPU, "transformers"),
     ],
 )
@@ -56,6 +63,8 @@ def test_auto_takes_what_fits(
 def test_the_reason_names_what_was_passed_over() -> None:
     _, why = choose_engine("auto", FOREIGN, ALL, CPU)
     assert why == "no GPU for this process; not openvino: the network is unknown"
+    _, why = choose_engine("auto", BOTH, NO_TENSORRT, NO_CUDA)
+    assert why == "GPUs for this process: 1; torch was built without CUDA; not tensorrt_llm: not installed"
     _, why = choose_engine("auto", SPARSE, ALL, GPU)
     assert why == "GPUs for this process: 1; not tensorrt_llm: it does not know danlu's sparse network"
 
@@ -260,4 +269,70 @@ def test_availability_tells_version_or_what_is_missing() -> None:
 def test_hidden_gpus_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     for hidden in ("", "-1"):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
-        assert find_hardware() == Hardware(gpus=0)
+        assert find_hardware().gpus == 0
+
+
+def test_whether_torch_knows_cuda_is_told_without_importing_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert find_hardware().torch_cuda == torch.backends.cuda.is_built()
+    (tmp_path / "torch").mkdir()
+    (tmp_path / "torch" / "__init__.py").write_text("raise RuntimeError")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "torch")
+    assert not find_hardware().torch_cuda
+    for version in ("'12.8'", None):
+        (tmp_path / "torch" / "version.py").write_text(f"cuda = {version}\n")
+        assert find_hardware().torch_cuda == (version is not None)
+
+
+@pytest.fixture
+def package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], Path]:
+    """package(code): tensorrt_llm as a package that runs `code` when it is imported; gives its folder."""
+
+    def write(code: str) -> Path:
+        folder = tmp_path / "packages" / "tensorrt_llm"
+        folder.mkdir(parents=True)
+        (folder / "__init__.py").write_text(code)
+        monkeypatch.syspath_prepend(folder.parent)
+        monkeypatch.delitem(sys.modules, "tensorrt_llm", raising=False)
+        trial_import._trial.cache_clear()
+        return folder
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("raise ImportError('libcuda.so.1 is missing')", "does not import: ImportError: libcuda.so.1 is missing"),
+        ("import os; os._exit(7)", "does not import: its process ended with code 7"),
+    ],
+)
+def test_a_package_that_does_not_import_gives_way_to_its_executable(
+    code: str,
+    reason: str,
+    package: Callable[[str], Path],
+    checkpoint: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    package(code)
+    monkeypatch.setattr(select, "find_hardware", lambda: GPU)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = {name: (usable, reason) for name, usable, reason in engine_availability()}
+    assert not found["tensorrt_llm"][0] and reason in found["tensorrt_llm"][1]
+    with pytest.raises(NotAvailableError, match=reason):
+        TensorRtLlmEngine(checkpoint)
+    assert isinstance(create_engine(checkpoint), TransformersEngine | OpenVinoEngine)
+    (tmp_path / "trtllm-serve").touch(mode=0o755)
+    assert isinstance(create_engine(checkpoint), TrtllmServeEngine)
+
+
+def test_a_package_that_imports_is_tried_once_and_in_another_process(
+    package: Callable[[str], Path], checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = package("from pathlib import Path\nPath(__file__).with_name('log').open('a').write('imported ')\n")
+    monkeypatch.setattr(select, "find_hardware", lambda: GPU)
+    for _ in range(2):
+        assert type(create_engine(checkpoint)) is TensorRtLlmEngine
+    assert "tensorrt_llm" not in sys.modules
+    assert (folder / "log").read_text() == "imported "

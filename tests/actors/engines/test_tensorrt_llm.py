@@ -9,13 +9,13 @@ import sys
 import threading
 import types
 from collections.abc import AsyncIterator, Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
-from actors.engines import tensorrt_llm
 from actors.engines.protocol import Engine, GenerationRequest, SamplingParams
 from actors.engines.tensorrt_llm import TensorRtLlmEngine
 from actors.engines.tensorrt_signatures import COMPLETION_FIELDS, SIGNATURES, USED, compare, parameters
@@ -247,7 +247,7 @@ def test_parameters_are_those_of_functions_and_models() -> None:
     assert parameters(Model) == {"kept"}
 
 
-@pytest.mark.skipif(not tensorrt_llm.unavailable_reason(), reason="tensorrt_llm is installed")
+@pytest.mark.skipif(find_spec("tensorrt_llm") is not None, reason="tensorrt_llm is installed")
 def test_without_the_package_it_says_what_to_install(checkpoint: Path) -> None:
     with pytest.raises(NotAvailableError, match=r"tensorrt_llm is not installed[\s\S]*danlu\[tensorrt\]") as refusal:
         TensorRtLlmEngine(checkpoint)

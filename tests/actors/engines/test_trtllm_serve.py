@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import json
 import os
 import signal
@@ -259,9 +260,11 @@ def test_it_is_chosen_where_the_executable_is_named(
     monkeypatch.setattr(select, "find_hardware", lambda: Hardware(gpus=1))
     assert isinstance(create_engine(checkpoint, executable=str(executable.path)), TrtllmServeEngine)
     monkeypatch.setenv("PATH", str(executable.path.parent), prepend=os.pathsep)
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "tensorrt_llm" else find_spec(name))
     found = {name: (usable, reason) for name, usable, reason in engine_availability()}
-    if "child process" in found["tensorrt_llm"][1]:
-        assert found["tensorrt_llm"] == (True, f"{executable.path} (child process)")
+    assert found["tensorrt_llm"] == (True, f"{executable.path} (child process)")
+    assert isinstance(create_engine(checkpoint), TrtllmServeEngine)
     with pytest.raises(NotAvailableError, match=r"executable is 'nowhere/trtllm-serve'"):
         TrtllmServeEngine(checkpoint, executable="nowhere/trtllm-serve")
 
