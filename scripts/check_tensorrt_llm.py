@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from actors.engines.tensorrt_signatures import COMPLETION_FIELDS, SERVE_OPTIONS, compare, parameters
+from actors.engines.tensorrt_signatures import COMPLETION_FIELDS, SERVE_OPTIONS, attributes, compare, parameters
 from actors.engines.trtllm_serve import EXECUTABLE, find_executable
 
 # Where each callable of SIGNATURES lies, as MODULE:PATH; of several places the first that is there counts.
@@ -31,10 +31,15 @@ _PLACES = {
     ]
     for name in ("abort", "aborted")
 }
+# The classes of READ.
+_CLASSES = {
+    "RequestOutput": ["tensorrt_llm.llmapi:RequestOutput", "tensorrt_llm.executor.result:GenerationResult"],
+    "CompletionOutput": ["tensorrt_llm.llmapi:CompletionOutput", "tensorrt_llm.executor.result:CompletionOutput"],
+}
 
 
 def installed_signatures() -> dict[str, Iterable[str]]:
-    """What the installed package takes, by the names of SIGNATURES; those that it lacks are left out.
+    """What the installed package takes and has, by the names of SIGNATURES and READ; what it lacks is left out.
 
     Raises:
         ImportError: there is no package that imports.
@@ -45,6 +50,10 @@ def installed_signatures() -> dict[str, Iterable[str]]:
         objects = [value for place in places if (value := _find(place)) is not None]
         if objects:
             found[name] = parameters(objects[0])
+    for name, places in _CLASSES.items():
+        classes = [value for place in places if isinstance(value := _find(place), type)]
+        if classes:
+            found[name] = attributes(classes[0])
     llm, arguments = _find("tensorrt_llm:LLM"), _find("tensorrt_llm.llmapi.llm_args:TorchLlmArgs")
     if llm is not None:
         found["LLM"] = parameters(llm) | (parameters(arguments) if arguments is not None else set())

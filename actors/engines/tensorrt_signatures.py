@@ -56,6 +56,11 @@ USED: dict[str, set[str]] = {
     "KvCacheConfig": {"enable_block_reuse", "free_gpu_memory_fraction"},
     "SamplingParams": {"max_tokens", "ignore_eos", "stop", "top_k", "temperature", "top_p", "seed"},
 }
+# What the engines read of answers, by class.
+READ: dict[str, set[str]] = {
+    "RequestOutput": {"outputs", "finished"},
+    "CompletionOutput": {"text_diff", "token_ids", "finish_reason"},
+}
 # Of a request to /v1/completions, and on the command line of trtllm-serve.
 COMPLETION_FIELDS = {
     *("model", "prompt", "max_tokens", "ignore_eos", "stream", "stream_options", "temperature", "top_p", "top_k"),
@@ -71,6 +76,12 @@ def parameters(callable_: Callable[..., Any]) -> set[str]:
     """Names that a callable takes: those of its signature, and the fields of a pydantic or dataclass model."""
     names = {name for name in inspect.signature(callable_).parameters if name != "self"}
     return names | set(getattr(callable_, "model_fields", {}))
+
+
+def attributes(class_: type) -> set[str]:
+    """Names that objects of a class have, as far as the class tells: members, slots, and annotated fields."""
+    annotated = (vars(base).get("__annotations__", {}) for base in class_.__mro__)
+    return set(dir(class_)).union(*annotated)
 
 
 def differences(name: str, found: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -90,7 +101,7 @@ def differences(name: str, found: Iterable[str]) -> tuple[list[str], list[str]]:
 
 
 def compare(installed: Mapping[str, Iterable[str]]) -> tuple[list[str], list[str]]:
-    """`differences` of all callables in SIGNATURES; one that is not there is wrong."""
+    """`differences` of all callables in SIGNATURES, and what objects of READ lack; what is not there is wrong."""
     broken: list[str] = []
     news: list[str] = []
     for name in SIGNATURES:
@@ -100,4 +111,7 @@ def compare(installed: Mapping[str, Iterable[str]]) -> tuple[list[str], list[str
         wrong, new = differences(name, installed[name])
         broken += wrong
         news += new
+    for name, read in READ.items():
+        lacking = sorted(read - set(installed.get(name, ())))
+        broken += [f"{name} has no {attribute}, which danlu reads" for attribute in lacking]
     return broken, news

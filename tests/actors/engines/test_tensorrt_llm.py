@@ -9,6 +9,7 @@ import sys
 import threading
 import types
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,15 @@ from pydantic import BaseModel
 
 from actors.engines.protocol import Engine, GenerationRequest, SamplingParams
 from actors.engines.tensorrt_llm import TensorRtLlmEngine
-from actors.engines.tensorrt_signatures import COMPLETION_FIELDS, SIGNATURES, USED, compare, parameters
+from actors.engines.tensorrt_signatures import (
+    COMPLETION_FIELDS,
+    READ,
+    SIGNATURES,
+    USED,
+    attributes,
+    compare,
+    parameters,
+)
 from actors.engines.trtllm_serve import completion_body
 from danlu.errors import InputError, NotAvailableError, RunError
 
@@ -33,6 +42,8 @@ class StandIn:
         self.pieces = ["云", "杉", "银行"]
         self.finish_reason: str | None = "length"
         self.token_s = 0.001
+        self.error: Exception | None = None  # in place of the next token
+        self.read: set[tuple[str, str]] = set()
 
     def call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """Bind a call as Python would; a name that is not documented raises TypeError."""
@@ -56,6 +67,20 @@ class StandIn:
         return next(arguments for called, arguments in self.calls if called == name)
 
 
+class Answer:
+    """Has what READ says of a class and nothing else, and notes what is read of it."""
+
+    def __init__(self, library: StandIn, class_: str, **values: Any) -> None:
+        assert set(values) == READ[class_]
+        self.library, self.class_, self.values = library, class_, values
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in READ[self.class_]:
+            raise AttributeError(name)
+        self.library.read.add((self.class_, name))
+        return self.values[name]
+
+
 class FakeLlm:
     def __init__(self, library: StandIn, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.library = library
@@ -69,23 +94,24 @@ class FakeLlm:
         self.library.call("LLM.shutdown", args, kwargs)
 
 
-class FakeOutput:
+class FakeOutput(Answer):
     """A RequestOutput: async iterable, and yields itself after each token."""
 
     def __init__(self, library: StandIn) -> None:
-        self.library = library
+        self.completion = Answer(library, "CompletionOutput", text_diff="", token_ids=[], finish_reason=None)
+        super().__init__(library, "RequestOutput", outputs=[self.completion], finished=False)
         self.stopped = False
-        self.finished = False
-        self.outputs = [types.SimpleNamespace(text_diff="", token_ids=[], finish_reason=None)]
 
     async def __aiter__(self) -> AsyncIterator[FakeOutput]:
-        completion = self.outputs[0]
+        said = self.completion.values
         for index, piece in enumerate(self.library.pieces):
             await asyncio.sleep(self.library.token_s)
-            self.finished = index == len(self.library.pieces) - 1
-            completion.text_diff = "" if self.stopped else piece
-            completion.token_ids = [*completion.token_ids, index]
-            completion.finish_reason = self.library.finish_reason if self.finished else None
+            if self.library.error is not None:
+                raise self.library.error
+            finished = self.values["finished"] = index == len(self.library.pieces) - 1
+            said["text_diff"] = "" if self.stopped else piece
+            said["token_ids"] = [*said["token_ids"], index]
+            said["finish_reason"] = self.library.finish_reason if finished else None
             yield self
             if self.stopped:
                 return
@@ -202,7 +228,7 @@ def test_long_prompts_are_tokenized_beside_the_event_loop(
     monkeypatch.setattr(engine.tokenizer, "encode", encode)
     long = "云" * 5000
     ask(engine, GenerationRequest("a", long, SamplingParams(7)), GenerationRequest("b", "云", SamplingParams(7)))
-    assert threads == {long: False, "云": True}
+    assert threads == {long[: 8 * 256]: False, long: False, "云": True}
 
 
 def test_it_serves_only_after_the_start(library: StandIn, checkpoint: Path) -> None:
@@ -225,15 +251,21 @@ def test_what_the_engine_passes_is_in_the_table(library: StandIn, checkpoint: Pa
         assert used <= set(SIGNATURES[name])
     body = completion_body("m", SamplingParams(7, top_k=3, seed=1, stop=("x",)), [1])
     assert set(body) == COMPLETION_FIELDS
+    assert library.read == {(class_, name) for class_, names in READ.items() for name in names}
 
 
 def test_differences_from_an_installed_package_are_told_by_weight() -> None:
-    installed = {name: set(names) for name, names in SIGNATURES.items()}
+    installed = {name: set(names) for name, names in (SIGNATURES | READ).items()}
     assert compare(installed) == ([], [])
     installed["SamplingParams"] = installed["SamplingParams"] - {"top_k", "best_of"} | {"moods"}
     del installed["LLM.shutdown"]
+    installed["CompletionOutput"] = {"text", "token_ids", "finish_reason"}
     broken, news = compare(installed)
-    assert broken == ["there is no LLM.shutdown", "SamplingParams has no top_k, which danlu passes"]
+    assert broken == [
+        "there is no LLM.shutdown",
+        "SamplingParams has no top_k, which danlu passes",
+        "CompletionOutput has no text_diff, which danlu reads",
+    ]
     assert news == ["SamplingParams has no best_of any more", "SamplingParams has moods now"]
 
 
@@ -245,6 +277,21 @@ def test_parameters_are_those_of_functions_and_models() -> None:
 
     assert parameters(function) == {"first", "second"}
     assert parameters(Model) == {"kept"}
+
+
+def test_attributes_are_members_slots_and_fields_of_bases() -> None:
+    @dataclass(slots=True)
+    class Base:
+        text: str
+        tokens: list[int] = field(default_factory=list)
+
+    class Derived(Base):
+        @property
+        def text_diff(self) -> str:
+            return self.text
+
+    assert {"text", "tokens", "text_diff"} <= attributes(Derived)
+    assert "finished" not in attributes(Derived)
 
 
 @pytest.mark.skipif(find_spec("tensorrt_llm") is not None, reason="tensorrt_llm is installed")

@@ -282,6 +282,9 @@ def test_the_check_for_gpu_images_finds_a_missing_option(executable: Executable,
 def test_the_check_for_gpu_images_reports_what_a_package_lacks(tmp_path: Path) -> None:
     (tmp_path / "tensorrt_llm").mkdir()
     (tmp_path / "tensorrt_llm" / "__init__.py").write_text("class LLM:\n    def shutdown(self): ...\n")
+    (tmp_path / "tensorrt_llm" / "llmapi.py").write_text(
+        "class CompletionOutput:\n    token_ids: list\n    text: str\n"
+    )
     root = Path(__file__).parents[3]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), str(tmp_path)])}
     command = [sys.executable, str(root / "scripts" / "check_tensorrt_llm.py")]
@@ -289,4 +292,6 @@ def test_the_check_for_gpu_images_reports_what_a_package_lacks(tmp_path: Path) -
     assert said.returncode == 1, said.stderr
     assert "WRONG: there is no RequestOutput.aborted" in said.stdout
     assert "WRONG: there is no CompletionRequest" in said.stdout
-    assert "no LLM.shutdown" not in said.stdout
+    assert "WRONG: CompletionOutput has no text_diff, which danlu reads" in said.stdout
+    assert "WRONG: RequestOutput has no finished, which danlu reads" in said.stdout
+    assert "no LLM.shutdown" not in said.stdout and "no token_ids" not in said.stdout
