@@ -22,11 +22,14 @@ log = logging.getLogger("ray.serve")
 _GUARD = Path(__file__).with_name("process_guard.py")
 _TAIL_LINES = 30  # of what the server says, kept for error messages
 _POLL_S = 0.1
+_HEALTH_EVERY_S = 10.0
+_HEALTH_WITHIN_S = 5.0
+_UNHEALTHY = 6  # answers in a row without which a server is taken for dead: long work keeps none busy for a minute
 _STEADY_S = 60.0  # a server that ran for so long was well: its next failure is counted anew
 
 
 class ChildServer:
-    """Runs `command(port)` and waits for `GET /health` to answer 200.
+    """Runs `command(port)` and waits for `GET /health` to answer 200, then sees to it that it goes on to.
 
     Args:
         name: for messages.
@@ -104,27 +107,26 @@ class ChildServer:
 
     async def _wait_until_healthy(self, process: asyncio.subprocess.Process, reading: asyncio.Task[None]) -> None:
         deadline = time.monotonic() + self._start_timeout_s
-        async with httpx.AsyncClient(base_url=self.url, timeout=5.0) as client:
+        async with httpx.AsyncClient(base_url=self.url, timeout=_HEALTH_WITHIN_S) as client:
             while time.monotonic() < deadline:
                 if process.returncode is not None:
                     await reading
                     raise self._failure(f"it ended with code {process.returncode}")
-                with contextlib.suppress(httpx.HTTPError):
-                    if (await client.get("/health")).status_code == 200:
-                        return
+                if await _is_healthy(client):
+                    return
                 await asyncio.sleep(_POLL_S)
         raise self._failure(f"it was not healthy within {self._start_timeout_s:g} s")
 
     async def _watch(self) -> None:
-        """Start the server again whenever it ends, until it fails too often in a row."""
+        """Start the server again whenever it ends or hangs, until it fails too often in a row."""
         failures = 0
         healthy_at: float | None = time.monotonic()
         while True:
             assert self._process is not None
-            code = await self._process.wait()
+            how = await self._failed(self._process)
             steady = healthy_at is not None and time.monotonic() - healthy_at > _STEADY_S
             failures = 1 if steady else failures + 1
-            self.problem = f"the server ended with code {code} and is being started again"
+            self.problem = f"the server {how} and is being started again"
             log.error("%s: %s\n%s", self._name, self.problem, self.tail())
             if failures > self._restarts:
                 break
@@ -138,6 +140,22 @@ class ChildServer:
                 await self._end_process()
         self.given_up = True
         self.problem = f"the server failed {failures} times in a row, the last time with:\n{self.tail()}"
+
+    async def _failed(self, process: asyncio.subprocess.Process) -> str:
+        """Returns, with what happened, once the server has ended or does not say that it is healthy any more."""
+        ended = asyncio.ensure_future(process.wait())
+        unhealthy = 0
+        try:
+            async with httpx.AsyncClient(base_url=self.url, timeout=_HEALTH_WITHIN_S) as client:
+                while unhealthy < _UNHEALTHY:
+                    if (await asyncio.wait({ended}, timeout=_HEALTH_EVERY_S))[0]:
+                        return f"ended with code {await ended}"
+                    unhealthy = 0 if await _is_healthy(client) else unhealthy + 1
+        finally:
+            ended.cancel()
+        self.problem = "the server hangs and is being ended"
+        await self._end_process()
+        return f"was not healthy {unhealthy} times in a row"
 
     async def _keep_tail(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None
@@ -160,6 +178,13 @@ class ChildServer:
             rule=rule + (f"; it said:\n{said}" if said else " and said nothing"),
             fix="try the command by hand",
         )
+
+
+async def _is_healthy(client: httpx.AsyncClient) -> bool:
+    try:
+        return (await client.get("/health")).status_code == 200
+    except httpx.HTTPError:
+        return False
 
 
 def _free_port() -> int:

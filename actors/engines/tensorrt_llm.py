@@ -19,14 +19,24 @@ from typing import Any
 from actors.engines.admission import check_length, check_sampling
 from actors.engines.bundling import bundled
 from actors.engines.model_files import context_length, read_config, vocabulary_size
-from actors.engines.protocol import Delta, EngineStats, FinishReason, GenerationRequest, Message, SamplingParams, Tool
+from actors.engines.protocol import (
+    Delta,
+    EngineDownError,
+    EngineStats,
+    FinishReason,
+    GenerationRequest,
+    Message,
+    SamplingParams,
+    Tool,
+)
 from actors.engines.settings import TensorRtSettings
 from actors.engines.tokenizer import ModelTokenizer
 from actors.engines.trial_import import import_problem
 from danlu.config import validate
-from danlu.errors import InputError, NotAvailableError, RunError
+from danlu.errors import DanluError, InputError, NotAvailableError, RunError
 
 FINISH_REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length", "cancelled": "abort", "timeout": "abort"}
+_REQUEST_ERROR = "RequestError"  # of tensorrt_llm.executor: a request failed, and the others go on
 _INSTALL = (
     "on Linux with a CUDA GPU and Python 3.12: pip install 'danlu[tensorrt]' "
     "(NVIDIA's image for TensorRT-LLM has it); or name trtllm-serve of an environment of its own with "
@@ -57,6 +67,7 @@ class TensorRtLlmEngine:
         self.tokenizer = ModelTokenizer(self._folder, vocabulary_size(config))
         self._settings = validate(TensorRtSettings, settings)
         self._llm: Any = None
+        self._down = ""  # why it can't serve any more, once it broke
         self._open: dict[str, Any] = {}  # request id -> TensorRT-LLM's RequestOutput
         self._prompt_tokens = 0
         self._completion_tokens = 0
@@ -83,7 +94,10 @@ class TensorRtLlmEngine:
         if request.id in self._open:
             raise InputError(f"request id {request.id!r}", rule="a request with this id is under way")
         parameters = _sampling_params(request.sampling)
-        output = self._llm.generate_async(inputs=prompt_ids, sampling_params=parameters, streaming=True)
+        try:
+            output = self._llm.generate_async(inputs=prompt_ids, sampling_params=parameters, streaming=True)
+        except Exception as error:  # the library may raise anything
+            raise self._failure(error) from error
         self._open[request.id] = output
         self._prompt_tokens += len(prompt_ids)
         finished, tokens = False, 0
@@ -91,6 +105,8 @@ class TensorRtLlmEngine:
             async for delta in bundled(_deltas(output, len(prompt_ids))):
                 finished, tokens = delta.finish_reason is not None, delta.completion_tokens
                 yield delta
+        except Exception as error:
+            raise self._failure(error) from error
         finally:
             del self._open[request.id]
             self._completion_tokens += tokens
@@ -107,9 +123,11 @@ class TensorRtLlmEngine:
         return EngineStats(self._running(), 0, self._prompt_tokens, self._completion_tokens)
 
     async def health(self) -> None:
-        """Raise RunError when the engine can't serve."""
+        """Raise RunError when the engine can't serve: EngineDownError once TensorRT-LLM broke."""
         if self._llm is None:
             raise RunError(f"engine {self.name} can't serve", rule="it has not been started", fix="start it anew")
+        if self._down:
+            raise EngineDownError(f"engine {self.name} can't serve", rule=self._down, fix="start it anew")
 
     async def shutdown(self) -> None:
         """End all requests as aborted and free the GPUs."""
@@ -121,6 +139,16 @@ class TensorRtLlmEngine:
 
     def _running(self) -> int:
         return len(self._open)
+
+    def _failure(self, error: Exception) -> DanluError:
+        """What TensorRT-LLM raised, in our terms. What it does not raise for one request leaves no engine to serve."""
+        reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0] or 'no reason given'}"
+        if isinstance(error, ValueError):
+            return InputError("the request", rule=f"TensorRT-LLM refuses it ({reason})")
+        if type(error).__name__ == _REQUEST_ERROR:
+            return RunError(f"engine {self.name} lost a request", rule=reason, fix="ask again")
+        self._down = f"it broke ({reason})"
+        return EngineDownError(f"engine {self.name} can't serve", rule=self._down, fix="start it anew")
 
     def _load(self) -> Any:
         try:

@@ -23,7 +23,7 @@ import httpx
 from actors.engines.admission import check_length, check_sampling
 from actors.engines.bundling import bundled
 from actors.engines.child_server import ChildServer
-from actors.engines.protocol import Delta, FinishReason, GenerationRequest, SamplingParams
+from actors.engines.protocol import Delta, EngineDownError, FinishReason, GenerationRequest, SamplingParams
 from actors.engines.tensorrt_llm import FINISH_REASONS, TensorRtLlmEngine
 from danlu.errors import InputError, NotAvailableError, RunError
 
@@ -108,7 +108,7 @@ class TrtllmServeEngine(TensorRtLlmEngine):
             self._ended[request_id].set()
 
     async def health(self) -> None:
-        """Raise RunError when the server was given up. While it is started again, requests fail and health does not."""
+        """Raise EngineDownError when the server was given up; while it is started again, only requests fail."""
         if self._server.given_up or not self._server.url:
             self._check_up()
 
@@ -139,9 +139,8 @@ class TrtllmServeEngine(TensorRtLlmEngine):
 
     def _check_up(self) -> None:
         if self._server.problem:
-            raise RunError(
-                f"engine {self.name} can't serve", rule=self._server.problem, fix="see the log of the replica"
-            )
+            kind = EngineDownError if self._server.given_up else RunError
+            raise kind(f"engine {self.name} can't serve", rule=self._server.problem, fix="see the log of the replica")
 
     async def _answer(
         self, sampling: SamplingParams, prompt_ids: Sequence[int], ended: asyncio.Event

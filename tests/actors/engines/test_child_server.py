@@ -6,6 +6,7 @@ import asyncio
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from actors.engines import child_server
@@ -47,3 +48,51 @@ def test_time_that_loading_takes_does_not_make_a_server_steady(tmp_path: Path, m
     server = asyncio.run(session())
     assert server.given_up
     assert "3 times in a row" in server.problem
+
+
+_HANGS = """
+import http.server, os, sys, time
+port, log, how = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+first = not os.path.exists(log)
+with open(log, "a") as file:
+    file.write(f"{os.getpid()}\\n")
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.server.asked += 1
+        sick = first and self.server.asked > 1
+        if sick and how == "hangs":
+            time.sleep(600)
+        self.send_response(503 if sick else 200)
+        self.end_headers()
+server = http.server.HTTPServer(("127.0.0.1", port), Handler)
+server.asked = 0
+server.serve_forever()
+"""
+
+
+@pytest.mark.parametrize("how", ["hangs", "says so"])
+def test_a_server_that_is_not_healthy_any_more_is_started_again(
+    how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("_HEALTH_EVERY_S", 0.05), ("_HEALTH_WITHIN_S", 1.0), ("_UNHEALTHY", 2)):
+        monkeypatch.setattr(child_server, name, value)
+    log = tmp_path / "log"
+
+    def command(port: int) -> list[str]:
+        return [sys.executable, "-c", _HANGS, str(port), str(log), how]
+
+    async def session() -> None:
+        server = ChildServer("s", command, start_timeout_s=20, restarts=2, pause_s=0.01)
+        await server.start()
+        problems = set[str]()
+        async with asyncio.timeout(30):
+            while len(log.read_text().split()) < 2 or server.problem:
+                problems.add(server.problem)
+                await asyncio.sleep(0.005)
+        assert "the server was not healthy 2 times in a row and is being started again" in problems
+        assert not psutil.pid_exists(int(log.read_text().split()[0]))
+        await asyncio.sleep(0.3)
+        assert not server.problem and not server.given_up
+        await server.stop()
+
+    asyncio.run(session())

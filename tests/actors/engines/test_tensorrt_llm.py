@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from actors.engines.protocol import Engine, GenerationRequest, SamplingParams
+from actors.engines.protocol import Engine, EngineDownError, GenerationRequest, SamplingParams
 from actors.engines.tensorrt_llm import TensorRtLlmEngine
 from actors.engines.tensorrt_signatures import (
     COMPLETION_FIELDS,
@@ -42,7 +42,8 @@ class StandIn:
         self.pieces = ["云", "杉", "银行"]
         self.finish_reason: str | None = "length"
         self.token_s = 0.001
-        self.error: Exception | None = None  # in place of the next token
+        self.error: Exception | None = None  # in place of the next token, or of the next request
+        self.raises_at_once = False
         self.read: set[tuple[str, str]] = set()
 
     def call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -88,6 +89,8 @@ class FakeLlm:
 
     def generate_async(self, *args: Any, **kwargs: Any) -> FakeOutput:
         self.library.call("LLM.generate_async", args, kwargs)
+        if self.library.error is not None and self.library.raises_at_once:
+            raise self.library.error
         return FakeOutput(self.library)
 
     def shutdown(self, *args: Any, **kwargs: Any) -> None:
@@ -229,6 +232,48 @@ def test_long_prompts_are_tokenized_beside_the_event_loop(
     long = "云" * 5000
     ask(engine, GenerationRequest("a", long, SamplingParams(7)), GenerationRequest("b", "云", SamplingParams(7)))
     assert threads == {long[: 8 * 256]: False, long: False, "云": True}
+
+
+class RequestError(RuntimeError):
+    """Named as TensorRT-LLM names it."""
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "reason", "serves"),
+    [
+        (RequestError("no room\nmore"), RunError, "lost a request: RequestError: no room\n", True),
+        (ValueError("beam"), InputError, r"TensorRT-LLM refuses it \(ValueError: beam\)", True),
+        (RuntimeError("CUDA error"), EngineDownError, r"it broke \(RuntimeError: CUDA error\)", False),
+    ],
+)
+@pytest.mark.parametrize("at_once", [True, False])
+def test_what_the_library_raises_is_told_in_our_terms(
+    error: Exception,
+    kind: type[Exception],
+    reason: str,
+    serves: bool,
+    at_once: bool,
+    library: StandIn,
+    checkpoint: Path,
+) -> None:
+    async def session() -> None:
+        engine = TensorRtLlmEngine(checkpoint)
+        await engine.start()
+        library.error, library.raises_at_once = error, at_once
+        with pytest.raises(kind, match=reason) as raised:
+            await anext(engine.generate(request()))
+        assert type(raised.value) is kind
+        library.error = None
+        if serves:
+            await engine.health()
+            assert [delta async for delta in engine.generate(request())][-1].finish_reason == "length"
+        else:
+            for again in (engine.health(), anext(engine.generate(request()))):
+                with pytest.raises(EngineDownError, match="CUDA error"):
+                    await again
+        assert engine.stats().running == 0
+
+    asyncio.run(session())
 
 
 def test_it_serves_only_after_the_start(library: StandIn, checkpoint: Path) -> None:

@@ -19,7 +19,7 @@ import pytest
 
 from actors.engines import select
 from actors.engines.model_folders import Hardware
-from actors.engines.protocol import GenerationRequest, SamplingParams
+from actors.engines.protocol import EngineDownError, GenerationRequest, SamplingParams
 from actors.engines.select import create_engine, engine_availability
 from actors.engines.tensorrt_signatures import SERVE_OPTIONS
 from actors.engines.trtllm_serve import TrtllmServeEngine
@@ -224,7 +224,7 @@ def test_a_server_that_keeps_dying_is_given_up(executable: Executable, checkpoin
             await anext(engine.generate(request(prompt="<|endoftext|>")))
         while not engine._server.given_up:
             await asyncio.sleep(0.02)
-        with pytest.raises(RunError, match=r"failed 2 times in a row[\s\S]*CUDA out of memory"):
+        with pytest.raises(EngineDownError, match=r"failed 2 times in a row[\s\S]*CUDA out of memory"):
             await engine.health()
         await engine.shutdown()
 
