@@ -12,6 +12,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from actors.engines.model_folders import find_model
 from actors.engines.openvino_convert import convert_model
 from actors.engines.signal_stack import kept_signal_stack
 from danlu.errors import InputError, NotAvailableError
@@ -126,6 +127,22 @@ def test_configs_of_older_transformers_mean_the_same(
     assert_close(Runner(old).logits(ids), expected)
     plain = edited(folder, tmp_path / "plain", {"rope_parameters": {"rope_type": "default", "rope_theta": 123.0}})
     assert np.abs(Runner(plain).logits(ids) - expected).max() > 1e-2 * np.abs(expected).max(), "the base was to matter"
+
+
+def test_a_config_that_leaves_the_norms_epsilon_out_means_that_of_transformers(
+    write_checkpoint: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Weights are so small that it matters."""
+    folder = write_checkpoint(tmp_path / "model", initializer_range=1e-3)
+    other = edited(folder, tmp_path / "other", {"rms_norm_eps": 1e-4})
+    config = json.loads((folder / "config.json").read_text())
+    del config["rms_norm_eps"]
+    (folder / "config.json").write_text(json.dumps(config))
+    assert not find_model(folder).unconvertible
+    ids = torch.randint(3, 300, (1, 20), generator=torch.Generator().manual_seed(5))
+    expected = reference(folder, ids)
+    assert_close(Runner(folder).logits(ids), expected)
+    assert np.abs(Runner(other).logits(ids) - expected).max() > 1e-2 * np.abs(expected).max()
 
 
 def test_shards_are_read_together(write_checkpoint: Callable[..., Path], tmp_path: Path) -> None:

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from actors.engines import openvino_engine
 from actors.engines.model_files import read_config
 from actors.engines.openvino_engine import OpenVinoEngine, OpenVinoModel, OpenVinoSettings, kv_blocks
 from actors.engines.openvino_folder import openvino_folder
 from actors.engines.protocol import GenerationRequest, SamplingParams
 from actors.engines.tokenizer import ModelTokenizer
-from danlu.errors import ConfigError
+from danlu.errors import ConfigError, InputError, ResourceError
 
 CONFIG = {
     "num_attention_heads": 16,
@@ -65,6 +66,78 @@ def test_a_refused_request_that_is_aborted_is_not_told_of_again(
 def request(name: str, **sampling: Any) -> GenerationRequest:
     values = {"max_tokens": 150, "temperature": 0.0, "ignore_eos": True, **sampling}
     return GenerationRequest(name, f"{name} 云杉银行", SamplingParams(**values))
+
+
+@pytest.fixture
+def compiling(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[str], Any]], OpenVinoEngine]:
+    """compiling(prepare): an engine whose process has `prepare` in place of its compiler."""
+
+    def make(prepare: Callable[[str], Any]) -> OpenVinoEngine:
+        engine = OpenVinoEngine(checkpoint)
+        monkeypatch.setattr(engine, "_down", "")
+        monkeypatch.setattr(engine._process, "prepare", prepare)
+        return engine
+
+    return make
+
+
+def test_a_grammar_behind_one_that_is_stuck_is_too_much_and_not_wrong(
+    compiling: Callable[..., OpenVinoEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openvino_engine, "_COMPILE_S", 0.1)
+    compiled = list[str]()
+
+    async def session() -> None:
+        release = asyncio.Event()
+
+        async def prepare(grammar: str) -> None:
+            if grammar == "stuck":
+                await release.wait()
+            compiled.append(grammar)
+
+        engine = compiling(prepare)
+        with pytest.raises(InputError, match=r"the grammar: it was not compiled within 0\.1 s"):
+            await anext(engine.generate(request("a", ignore_eos=False, grammar="stuck")))
+        for _ in range(2):
+            with pytest.raises(ResourceError, match="the grammar has to wait: those before it are still being"):
+                await anext(engine.generate(request("b", ignore_eos=False, grammar="second")))
+        assert not compiled
+        release.set()
+        await engine._prepare("third")
+
+    asyncio.run(session())
+    assert compiled == ["stuck", "third"]
+
+
+def test_waiting_for_other_grammars_is_no_time_of_compiling(
+    compiling: Callable[..., OpenVinoEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openvino_engine, "_COMPILE_S", 2.0)
+
+    async def prepare(grammar: str) -> None:
+        await asyncio.sleep(1.3)
+
+    async def session() -> None:
+        engine = compiling(prepare)
+        await asyncio.gather(engine._prepare("a"), engine._prepare("b"))
+
+    asyncio.run(session())
+
+
+def test_a_grammar_that_is_none_keeps_no_other_from_being_compiled(
+    compiling: Callable[..., OpenVinoEngine],
+) -> None:
+    async def prepare(grammar: str) -> None:
+        if grammar == "none":
+            raise InputError("the grammar", rule="it is none")
+
+    async def session() -> None:
+        engine = compiling(prepare)
+        with pytest.raises(InputError, match="it is none"):
+            await anext(engine.generate(request("a", ignore_eos=False, grammar="none")))
+        await engine._prepare("good")
+
+    asyncio.run(session())
 
 
 def test_a_small_kv_cache_bounds_the_context(checkpoint: Path) -> None:

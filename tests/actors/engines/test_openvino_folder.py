@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import os
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from importlib import metadata
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -44,6 +47,56 @@ def test_other_content_has_another_hash(checkpoint: Path, tmp_path: Path) -> Non
         file.seek(-1, 2)
         file.write(b"\x7f")
     assert content_hash(copy) != content_hash(checkpoint)
+
+
+@pytest.mark.parametrize("file", ["merges.txt", "chat_template.jinja", "tokenizer.model", "generation_config.json"])
+def test_each_file_of_the_tokenizer_counts(file: str, checkpoint: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(checkpoint, tmp_path / "copy")
+    seen = {content_hash(copy)}
+    for text in ("1", "2"):
+        (copy / file).write_text(text)
+        seen.add(content_hash(copy))
+    assert len(seen) == 3
+
+
+def test_what_converts_counts(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = content_hash(checkpoint)
+    for package in ("openvino", "openvino-tokenizers", "nncf"):
+        with monkeypatch.context() as patch:
+            version = "actors.engines.openvino_folder.version"
+            patch.setattr(version, lambda name, package=package: "9.9" if name == package else metadata.version(name))
+            assert content_hash(checkpoint) != now, package
+
+
+def test_files_are_read_again_only_when_they_look_different(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = shutil.copytree(checkpoint, tmp_path / "copy")
+    read: list[str] = []
+    digest = hashlib.file_digest
+
+    def noted(stream: Any, *more: Any) -> Any:
+        read.append(Path(stream.name).name)
+        return digest(stream, *more)
+
+    monkeypatch.setattr(hashlib, "file_digest", noted)
+    first = content_hash(copy)
+    assert "model.safetensors" in read
+    read.clear()
+    assert content_hash(copy) == first and not read
+    status = (copy / "model.safetensors").stat()
+    os.utime(copy / "model.safetensors", ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+    assert content_hash(copy) == first and "model.safetensors" in read
+
+
+def test_a_kept_hash_that_was_cut_off_is_made_anew(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DANLU_CACHE", str(tmp_path))
+    first = content_hash(checkpoint)
+    (kept,) = (file for file in tmp_path.rglob("hashes/*") if file.is_file())
+    kept.write_text(first[:5])
+    assert content_hash(checkpoint) == first == kept.read_text()
 
 
 def test_processes_that_want_the_same_conversion_share_it(checkpoint: Path, tmp_path: Path) -> None:

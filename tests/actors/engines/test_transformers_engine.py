@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from actors.engines.model_files import context_length, read_config
 from actors.engines.protocol import GenerationRequest, SamplingParams
+from actors.engines.select import create_engine
 from actors.engines.settings import TransformersSettings
 from actors.engines.transformers_engine import TransformersEngine, TransformersModel, draw
 from danlu.errors import InputError, NotAvailableError
@@ -167,3 +169,18 @@ def test_the_share_of_the_kv_cache_that_is_taken(checkpoint: Path) -> None:
     assert model.kv_cache_use() == 2 * 30 / full, "the shorter row is padded to the longer one"
     model.cancel(1)
     assert model.kv_cache_use() == 11 / full
+
+
+def test_a_network_with_other_names_for_its_sizes_is_served(checkpoint: Path, tmp_path: Path, ask: Any) -> None:
+    """GPT-2 says n_positions where others say max_position_embeddings."""
+    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+        shutil.copy(checkpoint / name, tmp_path)
+    vocabulary = read_config(checkpoint)["vocab_size"]
+    config = GPT2Config(vocab_size=vocabulary, n_positions=96, n_embd=32, n_layer=1, n_head=2)
+    GPT2LMHeadModel(config).save_pretrained(tmp_path)
+    assert "max_position_embeddings" not in read_config(tmp_path)
+    engine = create_engine(tmp_path, threads=1)
+    assert isinstance(engine, TransformersEngine) and engine.context_length == 96
+    asked = SamplingParams(max_tokens=5, temperature=0.0, ignore_eos=True)
+    answer = ask(engine, GenerationRequest("a", "云杉", asked))[0]
+    assert answer[-1].completion_tokens == 5

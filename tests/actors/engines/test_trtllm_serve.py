@@ -161,6 +161,27 @@ def test_aborts_and_readers_that_leave_close_the_connection(executable: Executab
     asyncio.run(session())
 
 
+def test_an_abort_reaches_a_server_that_has_not_answered_yet(executable: Executable, checkpoint: Path) -> None:
+    executable.mode("late")
+
+    async def session() -> list[Any]:
+        engine = executable.engine(checkpoint)
+        await engine.start()
+        stream = engine.generate(request(prompt="<|endoftext|>"))
+        asked = asyncio.ensure_future(anext(stream))
+        assert await asyncio.to_thread(wait_for, lambda: len(executable.events("request")) == 1)
+        await engine.abort("a")
+        deltas = [await asyncio.wait_for(asked, 10)] + [delta async for delta in stream]
+        assert await asyncio.to_thread(wait_for, lambda: len(executable.events("left")) == 1)
+        assert engine.stats().running == 0
+        await engine.shutdown()
+        return deltas
+
+    (delta,) = asyncio.run(session())
+    assert (delta.text, delta.completion_tokens, delta.finish_reason) == ("", 0, "abort")
+    assert executable.events("left") == [{"left": True}]
+
+
 def test_a_shutdown_ends_requests_as_aborted(executable: Executable, checkpoint: Path) -> None:
     async def session() -> None:
         engine = executable.engine(checkpoint)

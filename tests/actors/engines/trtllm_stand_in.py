@@ -2,12 +2,15 @@
 
 Environment: STAND_IN_LOG, a file that gets a JSON line for each thing that happens; STAND_IN_MODE: empty, crash (ends
 while it loads), deaf (is never healthy), mortal (ends at a prompt that begins with token 0) or doomed (mortal, and
-crashes when it is started again).
+crashes when it is started again) or late (answers a prompt that begins with token 0 after a minute, unless nobody
+waits).
 """
 
 import argparse
 import json
 import os
+import select
+import socket
 import subprocess
 import sys
 import time
@@ -58,6 +61,10 @@ class Handler(BaseHTTPRequestHandler):
         elif body["prompt"][0] == 0 and MODE in ("mortal", "doomed"):
             print("CUDA error: an illegal memory access was encountered", flush=True)
             os._exit(9)
+        elif body["prompt"][0] == 0 and MODE == "late":
+            ready, _, _ = select.select([self.connection], [], [], 60)
+            log(left=bool(ready) and not self.connection.recv(1, socket.MSG_PEEK))
+            self.close_connection = True
         else:
             self.stream(body["prompt"], body["max_tokens"])
 
