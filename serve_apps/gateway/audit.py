@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import logging
+import os
 import queue
 import threading
 from collections.abc import Iterator, Sequence
@@ -25,6 +26,11 @@ _MOST_WAITING = 10_000
 _MOST_AT_ONCE = 500
 
 log = logging.getLogger("ray.serve")
+
+
+def _private(path: str, flags: int) -> int:
+    """Opens a file that its owner alone may read: it says who asked, and may hold what."""
+    return os.open(path, flags, 0o600)
 
 
 def audit_line(record: RequestRecord, seconds: float) -> dict[str, Any]:
@@ -83,12 +89,12 @@ class AuditLog:
         while going:
             lines = self._next_lines()
             going = None not in lines
-            texts = [json.dumps(line, ensure_ascii=False) for line in lines if line is not None]
+            wanted = [line for line in lines if line is not None]
             try:
-                self._append(texts)
-            except OSError as error:
-                self._lost += len(texts)
-                log.error("%d audit lines are lost: %s", len(texts), error)
+                self._append([json.dumps(line, ensure_ascii=False) for line in wanted])
+            except Exception as error:  # a thread that ended would lose all later lines too, and say nothing
+                self._lost += len(wanted)
+                log.error("%d audit lines are lost: %s", len(wanted), error)
 
     def _next_lines(self) -> list[dict[str, Any] | None]:
         lines = [self._lines.get()]
@@ -107,7 +113,7 @@ class AuditLog:
         with self._locked():
             if self._file.exists() and self._file.stat().st_size + len(data) > self._max_bytes:
                 self._turn()
-            with self._file.open("ab") as file:
+            with open(self._file, "ab", opener=_private) as file:
                 file.write(data)
         self._lost -= lost
 

@@ -174,10 +174,12 @@ _STATUSES = {
     400: "The request is wrong; the message names the field.",
     401: "No API key, or an unknown one (only where keys are in use).",
     404: "No such model; the message lists those that are served.",
+    408: "The body took too long to arrive.",
     413: "The body is too large.",
     429: "Too many requests; Retry-After says when to try again.",
     500: "The server failed, or an answer that ended did not have its form (code invalid_output).",
     503: "The model is not available; Retry-After says when to try again.",
+    504: "The answer was not whole at its deadline.",
 }
 READ = (401, 404)
 ASK = tuple(_STATUSES)

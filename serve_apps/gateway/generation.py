@@ -16,6 +16,7 @@ from actors.engines.protocol import Completion, Delta, SamplingParams
 from serve_apps.gateway.choices import Choice
 from serve_apps.gateway.errors import SERVER, ApiError, from_exception
 from serve_apps.gateway.responses import DONE, Answer, event
+from serve_apps.served_model import RETRY_AFTER_S
 
 ResultT = TypeVar("ResultT")
 
@@ -269,4 +270,6 @@ def _chunk(body: dict[str, Any], include_usage: bool) -> str:
 
 
 def _aborted() -> ApiError:
-    return ApiError(HTTPStatus.SERVICE_UNAVAILABLE, "the generation was aborted", kind=SERVER, code="aborted")
+    again = {"Retry-After": str(RETRY_AFTER_S)}
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    return ApiError(status, "the generation was aborted", kind=SERVER, code="aborted", headers=again)

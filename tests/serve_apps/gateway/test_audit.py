@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +103,21 @@ def test_text_is_written_only_when_it_is_asked_for() -> None:
     record.keep_text = True
     line = audit_line(record, 1.0)
     assert (line["question"], line["answer"]) == ([{"content": "secret"}], "hidden")
+
+
+def test_only_the_owner_may_read_it(tmp_path: Path) -> None:
+    audit = AuditLog(AuditSettings(folder=str(tmp_path)))
+    audit.write({"request_id": "a"})
+    audit.close()
+    assert (tmp_path / "audit.jsonl").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_line_that_cannot_be_written_does_not_end_the_log(tmp_path: Path) -> None:
+    audit = AuditLog(AuditSettings(folder=str(tmp_path)))
+    audit.write({"request_id": object()})
+    while not audit._lost:
+        time.sleep(0.01)
+    audit.write({"request_id": "b"})
+    audit.close()
+    lost, line = [json.loads(text) for text in (tmp_path / "audit.jsonl").read_text().splitlines()]
+    assert lost["lost_lines"] == 1 and line == {"request_id": "b"}

@@ -81,7 +81,7 @@ def test_no_request_breaks_the_document(client: TestClient, method: str, path: s
 def test_the_document_names_every_kind_of_answer() -> None:
     paths = create_app(GatewayConfig(models=["m"], embeddings=["e"])).openapi()["paths"]
     asked = paths["/chat/completions"]["post"]["responses"]
-    assert sorted(asked) == ["200", "400", "401", "404", "413", "429", "500", "503"]
+    assert sorted(asked) == ["200", "400", "401", "404", "408", "413", "429", "500", "503", "504"]
     assert sorted(asked["200"]["content"]) == ["application/json", "text/event-stream"]
     for path, operations in paths.items():
         for operation in operations.values():
