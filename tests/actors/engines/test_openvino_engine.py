@@ -105,7 +105,7 @@ def test_a_grammar_behind_one_that_is_stuck_is_too_much_and_not_wrong(
         release.set()
         await engine._prepare("third")
 
-    asyncio.run(session())
+    asyncio.run(asyncio.wait_for(session(), 20))
     assert compiled == ["stuck", "third"]
 
 
