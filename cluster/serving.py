@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import click
 import yaml
 
 from cluster.local_ray import ray_session
-from cluster.serve_proxy import haproxy, has_haproxy
+from cluster.serve_proxy import haproxy, why_not_haproxy
 from danlu.config import load_config
 from danlu.errors import ConfigError
 from danlu.progress import Progress
@@ -44,6 +44,16 @@ def print_deploy_config(config: ServeConfig) -> None:
     click.echo(yaml.safe_dump(to_deploy_config(config), allow_unicode=True, sort_keys=False), nl=False)
 
 
+def proxy_context(config: ServeConfig, ray_address: str | None) -> AbstractContextManager[None]:
+    """What a Ray is started in, so that the config's proxy stands before it."""
+    if config.gateway.proxy != "haproxy":
+        return nullcontext()
+    reason = why_not_haproxy(config.host, ray_address)
+    if reason and "proxy" in config.gateway.model_fields_set:
+        click.echo(f"gateway.proxy is haproxy, but Serve's own proxy is used: {reason}", err=True)
+    return nullcontext() if reason else haproxy()
+
+
 def serve_until_interrupted(config: ServeConfig, *, ray_address: str | None = None, cpus: int | None = None) -> None:
     """Start the applications, print their addresses, and wait; Ctrl-C or SIGTERM ends them in order.
 
@@ -53,9 +63,7 @@ def serve_until_interrupted(config: ServeConfig, *, ray_address: str | None = No
     from serve_apps.launch import start_apps, stop_apps
 
     progress = Progress()
-    # On a Ray that others have started, their environment decides.
-    quick = config.gateway.proxy == "haproxy" and ray_address is None and has_haproxy()
-    with haproxy() if quick else nullcontext(), ray_session(ray_address, cpus):
+    with proxy_context(config, ray_address), ray_session(ray_address, cpus):
         routes = start_apps(config, progress)
         try:
             for route in routes:

@@ -17,21 +17,24 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def serve_tiny(tmp_path: Path) -> Iterator[Callable[..., tuple[str, subprocess.Popen[str]]]]:
-    """serve_tiny(engine="transformers") serves a tiny model.
+    """serve_tiny(engine="transformers", host="127.0.0.1") serves a tiny model.
 
     Gives the gateway's address and the process, which leads a group and is killed at the end.
     """
     started = []
 
-    def start(engine: str = "transformers") -> tuple[str, subprocess.Popen[str]]:
+    def start(engine: str = "transformers", host: str = "127.0.0.1") -> tuple[str, subprocess.Popen[str]]:
         tiny = runpy.run_path(str(ROOT / "tests" / "actors" / "engines" / "tiny_models.py"))
         (tmp_path / "tiny").mkdir()
         tiny["write_checkpoint"](tmp_path / "tiny", max_position_embeddings=4096)
         with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
+            probe.bind((host, 0))
             port = probe.getsockname()[1]
         process = subprocess.Popen(
-            [sys.executable, "-m", "cluster.command", "serve", "tiny", f"engine={engine}", f"port={port}"],
+            [
+                *(sys.executable, "-m", "cluster.command", "serve", "tiny"),
+                *(f"engine={engine}", f"host={host}", f"port={port}"),
+            ],
             cwd=tmp_path,
             stdout=subprocess.PIPE,
             text=True,
@@ -39,7 +42,7 @@ def serve_tiny(tmp_path: Path) -> Iterator[Callable[..., tuple[str, subprocess.P
             start_new_session=True,
         )
         started.append(process)
-        url = f"http://127.0.0.1:{port}/v1"
+        url = f"http://{host}:{port}/v1"
         assert process.stdout is not None and process.stdout.readline() == f"{url}\n"
         return url, process
 

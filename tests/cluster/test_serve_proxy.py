@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 
-from cluster.serve_proxy import haproxy, haproxy_environment, has_haproxy
+from cluster.serve_proxy import haproxy, haproxy_environment, has_haproxy, why_not_haproxy
 
 ROOT = Path(__file__).resolve().parents[2]
+ServeTiny = Callable[..., tuple[str, subprocess.Popen[str]]]
 
 
 def serve_variables() -> dict[str, str]:
@@ -40,6 +42,34 @@ def test_two_serves_share_nothing() -> None:
     assert not [name for name in same if name.endswith(("PORT", "PATH", "LOC", "BASE", "FILE"))]
 
 
+@pytest.mark.parametrize("host", ["127.0.0.2", "10.0.0.5", "::1", "gateway.example"])
+def test_haproxy_stands_only_where_it_finds_the_replicas(host: str) -> None:
+    assert f"host is {host}" in why_not_haproxy(host, None)
+
+
+@pytest.mark.skipif(not has_haproxy(), reason="HAProxy's package is for Linux alone")
+def test_haproxy_is_taken_on_loopback_and_on_all_addresses() -> None:
+    assert [why_not_haproxy(host, None) for host in ("127.0.0.1", "localhost", "0.0.0.0")] == ["", "", ""]
+    assert "--ray-address" in why_not_haproxy("127.0.0.1", "auto")
+
+
+@pytest.fixture
+def long_tmpdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Of no more characters than Ray's own sockets allow, so not below `tmp_path`, which pytest must make before."""
+    with tempfile.TemporaryDirectory(prefix="danlu-a-longer-", dir="/tmp") as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        monkeypatch.setattr(tempfile, "tempdir", None)
+        yield Path(folder)
+
+
+def test_sockets_have_names_short_enough_wherever_temporary_files_go(long_tmpdir: Path) -> None:
+    assert tempfile.gettempdir() == str(long_tmpdir)
+    with haproxy():
+        for name in ("RAY_SERVE_HAPROXY_SOCKET_PATH", "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH"):
+            path = Path(os.environ[name])
+            assert len(str(path.parent / ("x" * 56) / path.name)) <= 97
+
+
 KILLED = """
 import os, signal, subprocess
 from cluster.serve_proxy import haproxy
@@ -57,7 +87,10 @@ with haproxy():
 
 
 @pytest.mark.skipif(not has_haproxy(), reason="HAProxy's package is for Linux alone")
-def test_what_a_killed_serve_left_is_cleared_by_the_next_one() -> None:
+@pytest.mark.parametrize("place", ["usual", "long"])
+def test_what_a_killed_serve_left_is_cleared_by_the_next_one(place: str, request: pytest.FixtureRequest) -> None:
+    if place == "long":
+        request.getfixturevalue("long_tmpdir")
     killed = subprocess.run([sys.executable, "-c", KILLED], cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=60)
     folder, number = killed.stdout.split()
     left = psutil.Process(int(number))
@@ -70,7 +103,7 @@ def test_what_a_killed_serve_left_is_cleared_by_the_next_one() -> None:
 
 
 @pytest.mark.skipif(not has_haproxy(), reason="HAProxy's package is for Linux alone")
-def test_streams_pass_and_nothing_stays_behind(serve_tiny: Callable[[], tuple[str, subprocess.Popen[str]]]) -> None:
+def test_streams_pass_and_nothing_stays_behind(long_tmpdir: Path, serve_tiny: ServeTiny) -> None:
     url, process = serve_tiny()
     body = {"model": "tiny", "prompt": "挂失", "max_tokens": 200, "ignore_eos": True, "stream": True}
     with httpx.stream("POST", f"{url}/completions", json=body, timeout=60) as answer:
@@ -81,3 +114,9 @@ def test_streams_pass_and_nothing_stays_behind(serve_tiny: Callable[[], tuple[st
     process.terminate()
     process.wait(timeout=60)
     assert not psutil.wait_procs(running, timeout=30)[1]
+
+
+def test_another_address_than_the_usual_ones_is_served(serve_tiny: ServeTiny) -> None:
+    url, process = serve_tiny(host="127.0.0.2")
+    assert httpx.get(f"{url}/models", timeout=60).status_code == 200
+    assert not [one for one in psutil.Process(process.pid).children(recursive=True) if "haproxy" in one.name()]

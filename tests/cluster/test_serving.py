@@ -20,11 +20,13 @@ from safetensors.numpy import save_file
 
 from cluster.demo import story
 from cluster.demo.config import DemoConfig
-from cluster.serving import resolve_serve_config, serve_until_interrupted
+from cluster.serving import proxy_context, resolve_serve_config, serve_until_interrupted
+from danlu.config import validate
 from danlu.errors import ConfigError, ResourceError
 from danlu.metrics import TARGETS_FOLDER, TARGETS_NAME
 from danlu.progress import Progress
 from danlu.run_directory import RunDirectory
+from serve_apps.config import ServeConfig
 from serve_apps.specs import config_for_folder
 
 TINY = runpy.run_path(str(Path(__file__).parents[1] / "actors" / "engines" / "tiny_models.py"))
@@ -74,6 +76,14 @@ def test_a_wrong_address_is_a_users_mistake(model: Path) -> None:
     for address in ("foo", "localhost", "http://head:8265", "head:port"):
         with pytest.raises(ConfigError, match=f"--ray-address is '{address}'"):
             serve_until_interrupted(config_for_folder(str(model)), ray_address=address)
+
+
+def test_a_proxy_that_was_asked_for_and_can_not_be_had_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    values = {"models": [{"name": "m", "path": "m"}], "host": "127.0.0.2"}
+    for gateway, said in (({}, False), ({"proxy": "haproxy"}, True)):
+        with proxy_context(validate(ServeConfig, {**values, "gateway": gateway}), None):
+            pass
+        assert ("Serve's own proxy is used: host is 127.0.0.2" in capsys.readouterr().err) == said
 
 
 def test_a_target_that_is_not_there_is_named() -> None:
