@@ -43,12 +43,33 @@ class JobConfig(Settings):
 ConfigT = TypeVar("ConfigT", bound=Settings)
 
 
+class _RepeatedKeyError(yaml.YAMLError):
+    """A mapping has a key twice."""
+
+
 class _Loader(yaml.SafeLoader):
     """YAML in which a date is a text, and `1e9` and `2e-3` are numbers.
 
     No key holds a date, and `output: 2024-12-05` names a folder. PyYAML follows YAML 1.1, which wants a dot and a sign
     (`1.0e+9`). A whole number comes as one, so that it serves counts as well.
     """
+
+    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+        """Refuse a key that stands twice; PyYAML would take the last one without a word.
+
+        Here keys that `<<` brings in, which may be given again, are not among the mapping's own yet.
+        """
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)
+        seen: dict[tuple[str, str], int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            line = key.start_mark.line + 1
+            if (key.tag, key.value) in seen:
+                before = seen[key.tag, key.value]
+                raise _RepeatedKeyError(f"the key {key.value} stands twice, in line {before} and in line {line}")
+            seen[key.tag, key.value] = line
+        return node
 
 
 _EXPONENT = "tag:danlu,2026:exponent"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, model_validator
 
-from danlu.config import JobConfig, Settings, apply_override, load_config, to_yaml, validate
+from danlu.config import JobConfig, Settings, apply_override, load_config, read_yaml, to_yaml, validate
 from danlu.errors import ConfigError, InputError
 
 
@@ -99,6 +99,29 @@ def test_what_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
     file.write_text(text)
     with pytest.raises(InputError, match=r"c\.yaml"):
         load_config(Trial, file)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("output: a\ninput: b\noutput: c\n", "the key output stands twice, in line 1 and in line 3"),
+        ("output: a\nbatch:\n  length: 3\n  length: 4\n", "the key length stands twice, in line 3 and in line 4"),
+        ("batches:\n- {length: 3, length: 4}\n", "the key length stands twice"),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text(text)
+    with pytest.raises(InputError, match=words):
+        load_config(Trial, file)
+
+
+def test_a_merged_key_may_be_given_again(tmp_path: Path) -> None:
+    file = tmp_path / "c.yaml"
+    text = "one: &a {x: 1, y: 1}\ntwo: {inner: {deep: &b {<<: *a, x: 2}}}\nthree: {<<: *b, x: 3}\n"
+    file.write_text(text)
+    values = read_yaml(file)
+    assert values["two"]["inner"]["deep"] == {"x": 2, "y": 1} and values["three"] == {"x": 3, "y": 1}
 
 
 def test_missing_file_is_named() -> None:
