@@ -19,6 +19,7 @@ MAX_ENDLESS = 10  # repetitions without a limit
 _MAX_DEPTH = 30
 _LAST = 0x10FFFF
 _SURROGATES = (0xD800, 0xDFFF)
+_NUL = (0, 0)
 
 Ranges = tuple[tuple[int, int], ...]  # sorted, apart from each other, ends included
 
@@ -170,10 +171,10 @@ def _may_be_empty(regex: Regex) -> bool:
 
 
 def complement(ranges: Ranges) -> Ranges:
-    """Every other character (surrogates are none)."""
+    """Every other character. Surrogates are none, and U+0000 is left out: no engine writes it."""
     found: list[tuple[int, int]] = []
     at = 0
-    for low, high in _merged([*ranges, _SURROGATES]):
+    for low, high in _merged([*ranges, _NUL, _SURROGATES]):
         if at < low:
             found.append((at, low - 1))
         at = high + 1
@@ -324,10 +325,12 @@ class _Parser:
         if close < 0 or not _count(low) or (high and not _count(high)):
             self._fail("a quantifier is written {m}, {m,} or {m,n}")
         self.at = close + 1
+        if max(len(low), len(high)) > 18:  # int() of very many digits is slow, and refused at some number of them
+            self._fail(f"a quantifier above {MAX_REPEAT}, the most that is allowed")
         least = int(low)
         most = least if not comma else int(high) if high else None
         if max(least, most or 0) > MAX_REPEAT:
-            self._fail(f"a quantifier above {MAX_REPEAT}")
+            self._fail(f"a quantifier above {MAX_REPEAT}, the most that is allowed")
         if most is not None and most < least:
             self._fail("a quantifier whose bounds are the wrong way round")
         return least, most
@@ -346,7 +349,7 @@ class _Parser:
             self._fail("a quantifier with nothing before it")
         if sign in "^$":
             self._fail("^ and $ are known at the two ends only")
-        return Chars(((ord(sign), ord(sign)),))
+        return Chars(self._code(ord(sign)))
 
     def _group(self) -> Regex:
         if self._take("?"):
@@ -384,6 +387,8 @@ class _Parser:
     def _code(self, code: int) -> Ranges:
         if _SURROGATES[0] <= code <= _SURROGATES[1]:
             self._fail("half a surrogate pair is no character")
+        if code == 0:
+            self._fail("no engine writes the character U+0000")
         return ((code, code),)
 
     def _set(self) -> Ranges:
@@ -411,4 +416,4 @@ class _Parser:
 
 
 def _count(text: str) -> bool:
-    return 0 < len(text) <= 6 and text.isascii() and text.isdecimal()
+    return text.isascii() and text.isdecimal()

@@ -8,6 +8,7 @@ Does not guarantee: of properties that a schema with `properties` leaves open, n
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -42,6 +43,8 @@ _KEYWORDS: Mapping[str, tuple[str, ...]] = {
     "null": (),
 }
 _UNIONS = ("anyOf", "oneOf", "allOf")
+# U+0000 as JSON writes it, and not the six characters behind a backslash of their own.
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _TIME = r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?"
 _DATE = r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
 _BYTE = r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
@@ -240,8 +243,10 @@ class _Parser:
         values = [rules.pop("const")] if "const" in rules else rules.pop("enum")
         kinds = rules.pop("type", None)
         _nothing_beside(rules, "enum or const", place)
-        if not isinstance(values, list) or not values:
+        if not isinstance(values, list):
             _fail(place, "enum has to be a list of values")
+        if not values:
+            _fail(place, "enum has to hold at least one value")
         self._values += len(values)
         if self._values > MAX_VALUES:
             _fail(place, f"the schema lists more than {MAX_VALUES} values")
@@ -249,7 +254,10 @@ class _Parser:
         fitting = [value for value in values if allowed is None or any(is_type(value, kind) for kind in allowed)]
         if not fitting:
             _fail(place, "none of the values is of the type")
-        return Values(tuple(dict.fromkeys(json.dumps(value, ensure_ascii=False) for value in fitting)))
+        texts = tuple(dict.fromkeys(json.dumps(value, ensure_ascii=False) for value in fitting))
+        if any(map(_NUL.search, texts)):
+            _fail(place, "a value holds the character U+0000, which no engine writes")
+        return Values(texts)
 
     def _typed(self, rules: dict[str, Any], place: str, depth: int) -> Node:
         kinds = _types(rules.pop("type"), place) if "type" in rules else _implied(rules)
@@ -282,6 +290,8 @@ class _Parser:
         properties, required = rules.get("properties", {}), rules.get("required", [])
         if not isinstance(properties, dict):
             _fail(place, "properties has to be an object of schemas")
+        if any("\0" in name for name in properties):
+            _fail(place, "a property's name holds the character U+0000, which no engine writes")
         if not isinstance(required, list) or not all(isinstance(name, str) for name in required):
             _fail(place, "required has to be a list of names")
         for name in required:
@@ -441,4 +451,6 @@ def _short(value: object) -> str:
 
 
 def _fail(place: str, why: str) -> NoReturn:
-    raise InputError(f"JSON schema at {place[:200]}", rule=why)
+    # Both ends say more of a deep place than its middle.
+    shown = place if len(place) <= 120 else f"{place[:60]}...{place[-57:]}"
+    raise InputError(f"JSON schema at {shown}", rule=why)

@@ -51,6 +51,8 @@ def test_no_pattern_takes_more_than_polynomial_time() -> None:
         ("a**", "after a quantifier"),
         ("a{3,1}", "wrong way round"),
         ("a{101}", "above 100"),
+        ("a{1000000}", "above 100, the most that is allowed"),
+        ("a{1," + "9" * 900 + "}", "above 100, the most"),
         ("a{x}", "written"),
         ("[z-a]", "wrong way round"),
         ("(?=a)b", "look-around"),
@@ -59,6 +61,9 @@ def test_no_pattern_takes_more_than_polynomial_time() -> None:
         (r"(a)\1", "can't be held"),
         (r"\bword", "can't be held"),
         (r"\ud800", "surrogate"),
+        (r"a\x00", r"U\+0000"),
+        (r"[\u0000-a]", r"U\+0000"),
+        ("a\0", r"U\+0000"),
         ("a^b", "two ends"),
         ("^a|b$", "one side"),
         ("[^\\s\\S]", "holds no character"),
@@ -85,7 +90,12 @@ def test_any_text_is_a_pattern_or_refused(pattern: str) -> None:
         parse_pattern(pattern)
 
 
-def test_a_complement_is_everything_else_but_surrogates() -> None:
+def test_no_engine_is_asked_for_the_character_nul() -> None:
+    for pattern in (".", "[^a]", r"\W", r"\D"):
+        assert not parse_pattern(pattern).fits("\0") and parse_pattern(pattern).fits("\1")
+
+
+def test_a_complement_is_everything_else_that_can_be_written() -> None:
     ranges = complement(((97, 122),))
-    assert ranges == ((0, 96), (123, 0xD7FF), (0xE000, 0x10FFFF))
+    assert ranges == ((1, 96), (123, 0xD7FF), (0xE000, 0x10FFFF))
     assert complement(ranges) == ((97, 122),)

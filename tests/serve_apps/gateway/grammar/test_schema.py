@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from contextlib import suppress
 from typing import Any
@@ -133,7 +134,13 @@ HOSTILE = [
     ({"type": "object", "required": ["a"]}, "properties does not have"),
     ({"type": "object", "properties": []}, "object of schemas"),
     ({"type": "string", "enum": [1]}, "none of the values"),
-    ({"enum": []}, "list of values"),
+    ({"enum": []}, "at least one value"),
+    ({"enum": 3}, "list of values"),
+    ({"const": "a\0"}, r"U\+0000"),
+    ({"enum": ["a", ["\\", {"\0": 1}]]}, r"U\+0000"),
+    ({"type": "object", "properties": {"\0": {}}}, r"U\+0000"),
+    ({"type": "string", "pattern": "\\u0000"}, r"U\+0000"),
+    (deep(40), r"JSON schema at #/items/items.{40,60}\.\.\..{40,60}/items: "),
     ({"const": float("nan")}, "NaN"),
     ({"const": "\ud800"}, "surrogate"),
     (False, "allows nothing"),
@@ -170,6 +177,10 @@ def test_hostile_schemas_are_refused_quickly(schema: Any, rule: str) -> None:
 def test_any_json_is_a_schema_or_refused(schema: Any) -> None:
     with suppress(InputError):
         parse_schema(schema)
+
+
+def test_the_six_characters_of_an_escape_are_a_value() -> None:
+    assert text_fits(json.dumps("\\u0000"), parse_schema({"const": "\\u0000"}))
 
 
 def test_a_recursive_schema_is_followed() -> None:
