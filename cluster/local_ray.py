@@ -102,12 +102,23 @@ def _start(cpus: int) -> None:
 @contextmanager
 def _sigterm_kept() -> Iterator[None]:
     """SIGTERM stays with whoever handles it. A Ray that starts puts two handlers before it: one prints a trace and
-    aborts the process three seconds later, in the middle of an orderly end; the other one exits with code 15.
+    aborts the process three seconds later, in the middle of an orderly end; the other one, in force while Ray starts,
+    exits with code 15. What that one has begun is left to the handler from before.
     """
-    handler = signal.getsignal(signal.SIGTERM)
-    yield
-    if callable(handler) and threading.current_thread() is threading.main_thread():
+    handler, ended = signal.getsignal(signal.SIGTERM), False
+    if not callable(handler) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    try:
+        yield
+    except SystemExit as end:
+        if end.code != signal.SIGTERM:
+            raise
+        ended = True
+    finally:
         signal.signal(signal.SIGTERM, handler)
+    if ended:
+        handler(signal.SIGTERM, None)
 
 
 def _join(address: str) -> None:

@@ -71,6 +71,35 @@ def test_sigterm_leaves_time_for_an_orderly_end() -> None:
     assert "SIGTERM received" not in ended.stderr
 
 
+STARTING = """
+import os, signal, sys, threading, time
+import psutil
+from cluster.interrupts import terminable
+from cluster.local_ray import ray_session
+
+def end():
+    while len(psutil.Process().children(recursive=True)) < 2:  # the head's first processes are there
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+try:
+    with terminable():
+        threading.Thread(target=end, daemon=True).start()
+        with ray_session(cpus=2):
+            time.sleep(60)
+except KeyboardInterrupt:
+    print(*[child.pid for child in psutil.Process().children(recursive=True)])
+    print("interrupted", flush=True)
+"""
+
+
+def test_sigterm_while_ray_starts_is_an_interrupt_too() -> None:
+    ended = subprocess.run([sys.executable, "-c", STARTING], capture_output=True, text=True, cwd=ROOT, timeout=120)
+    children, _, said = ended.stdout.partition("\n")
+    assert (ended.returncode, said) == (0, "interrupted\n"), ended.stderr
+    assert not wait_gone([psutil.Process(int(pid)) for pid in children.split() if psutil.pid_exists(int(pid))])
+
+
 def test_two_sessions_do_not_meet() -> None:
     first, one = start()
     second, two = start()
