@@ -46,7 +46,7 @@ class Chat:
     def __post_init__(self) -> None:
         # The client wants some key, also where nobody asks for one.
         self._client = openai.OpenAI(base_url=self.url, api_key=self.key or "none", max_retries=0, timeout=_SILENCE_S)
-        with _explained(self.url):
+        with _explained(self.url, self.key):
             served = [model.id for model in self._client.models.list()]
         if not served:
             raise NotAvailableError(f"nothing is served at {self.url}")
@@ -76,7 +76,7 @@ class Chat:
     def _stream(self, turns: list[dict[str, str]]) -> Iterator[str]:
         system = [{"role": "system", "content": self.system}] if self.system else []
         messages: Any = [*system, *turns]
-        with _explained(self.url):
+        with _explained(self.url, self.key):
             create: Any = self._client.chat.completions.create  # typed for each setting alone
             with create(model=self.model, messages=messages, stream=True, **self.settings) as chunks:
                 for chunk in chunks:
@@ -86,12 +86,17 @@ class Chat:
 
 
 @contextmanager
-def _explained(url: str) -> Iterator[None]:
+def _explained(url: str, key: str) -> Iterator[None]:
     """The client's errors in our terms."""
     try:
         yield
     except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
-        raise InputError("the gateway wants an API key", rule=_message(error), fix=f"set {KEY_VARIABLE}") from None
+        if key:
+            what, fix = f"the gateway refuses the API key in {KEY_VARIABLE}", "give one that `danlu keys` lists"
+            raise InputError(what, rule=_message(error), fix=fix) from None
+        # What the gateway says is about the client's stand-in for a key.
+        fix = f"{KEY_VARIABLE}=... danlu chat; `danlu key NAME` makes a key"
+        raise InputError("the gateway wants an API key", rule=f"{KEY_VARIABLE} is not set", fix=fix) from None
     except openai.APIStatusError as error:
         raise RunError(f"the gateway answers {error.status_code}", rule=_message(error)) from None
     except openai.APIConnectionError as error:

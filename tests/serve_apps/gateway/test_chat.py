@@ -76,8 +76,10 @@ def test_an_answer_that_is_stopped_is_kept_and_one_that_failed_is_not(url: str, 
 
 
 def test_what_is_wrong_is_said_before_the_first_question(url: str, key: tuple[str, Path]) -> None:
-    with pytest.raises(InputError, match=r"wants an API key.*\n.*DANLU_API_KEY"):
+    with pytest.raises(InputError, match=r"wants an API key: DANLU_API_KEY is not set\n.*DANLU_API_KEY="):
         Chat(url)
+    with pytest.raises(InputError, match=r"refuses the API key in DANLU_API_KEY: .*not known"):
+        Chat(url, key=key[0] + "x")
     with pytest.raises(NotAvailableError, match=r"--model is 'gpt': served at .*: echo"):
         Chat(url, model="gpt", key=key[0])
     with pytest.raises(ResourceError, match=r"no gateway answers at http://127\.0\.0\.1:1/v1"):
