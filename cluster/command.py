@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -37,6 +38,7 @@ A job takes a YAML file, key=value arguments, or both. A run that was stopped go
 """
 
 
+_KEY = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z0-9_]+)*")
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
@@ -176,6 +178,10 @@ def split_arguments(arguments: tuple[str, ...]) -> tuple[str | None, list[str]]:
     """
     files = [a for a in arguments if "=" not in a]
     if len(files) > 1:
+        for argument in files:
+            if _KEY.fullmatch(argument) and not argument.endswith((".yaml", ".yml")) and not Path(argument).exists():
+                rule = "there is no such file, and it looks like a key"
+                raise ConfigError(f"argument {argument!r}", rule=rule, fix=f"write {argument}=VALUE")
         raise ConfigError(f"arguments {' and '.join(files)}", rule="at most one config file", fix="write key=value")
     return (files[0] if files else None), [a for a in arguments if "=" in a]
 
@@ -195,7 +201,9 @@ for _job in JOBS.values():
 
 @cli.command(cls=_LazyHelp, keys=serve_key_table)
 @click.argument("arguments", nargs=-1, metavar="[CONFIG.yaml | MODEL-FOLDER] [key=value ...]")
-@click.option("--dry-run", is_flag=True, help="Print the resolved config and stop.")
+@click.option(
+    "--dry-run", is_flag=True, help="Check all that can be without a start, print the resolved config and stop."
+)
 @click.option("--deploy-config", is_flag=True, help="Print the config for `serve deploy` and stop.")
 @click.option("--ray-address", metavar="ADDRESS", help="Join this Ray instead of starting a local one.")
 @click.option("--cpus", type=click.IntRange(1), help="Logical CPUs of a local Ray [default: all cores].")
@@ -207,12 +215,13 @@ def serve(
 
     if ray_address is None:
         prepare_environment()
-    from cluster.serving import print_deploy_config, resolve_serve_config, serve_until_interrupted
+    from cluster.serving import check_start, print_deploy_config, resolve_serve_config, serve_until_interrupted
 
     require_placement("danlu serve", uses_ray=True, ray_address=ray_address, cpus=cpus)
     target, overrides = split_arguments(arguments)
     config = resolve_serve_config(target, overrides)
     if dry_run:
+        check_start(config, ray_address=ray_address, cpus=cpus)
         click.echo(to_yaml(config), nl=False)
     elif deploy_config:
         print_deploy_config(config)

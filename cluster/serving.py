@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import yaml
 
-from cluster.local_ray import ray_session
+from cluster.local_ray import local_cpus, prepare_environment, ray_session
 from cluster.serve_proxy import haproxy, why_not_haproxy
 from danlu.config import load_config
 from danlu.errors import ConfigError
@@ -44,6 +44,25 @@ def print_deploy_config(config: ServeConfig) -> None:
     click.echo(yaml.safe_dump(to_deploy_config(config), allow_unicode=True, sort_keys=False), nl=False)
 
 
+def check_start(config: ServeConfig, *, ray_address: str | None = None, cpus: int | None = None) -> None:
+    """Raise what a start would, as far as it is known before there is a Ray. Nothing is started.
+
+    Raises:
+        ConfigError, InputError: an option or setting is wrong, a model, an adapter or the keys file is missing.
+        ResourceError: a local Ray of so many CPUs can't hold the applications.
+    """
+    if ray_address is None:
+        prepare_environment()
+    import ray
+
+    from serve_apps.launch import require_room
+    from serve_apps.specs import app_specs, checked
+
+    app_specs(checked(config))
+    if ray_address is None and not ray.is_initialized():
+        require_room(config, {"CPU": cpus or local_cpus()})
+
+
 def proxy_context(config: ServeConfig, ray_address: str | None) -> AbstractContextManager[None]:
     """What a Ray is started in, so that the config's proxy stands before it."""
     if config.gateway.proxy != "haproxy":
@@ -62,6 +81,7 @@ def serve_until_interrupted(config: ServeConfig, *, ray_address: str | None = No
     """
     from serve_apps.launch import start_apps, stop_apps
 
+    check_start(config, ray_address=ray_address, cpus=cpus)
     progress = Progress()
     with proxy_context(config, ray_address), ray_session(ray_address, cpus):
         routes = start_apps(config, progress)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import io
 import logging
+import math
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -36,6 +37,7 @@ def start_apps(config: ServeConfig, progress: Progress | None = None) -> list[st
         ResourceError: the port is taken, Serve runs already, or the cluster has too few CPUs or GPUs.
         RunError: an application could not start. Nothing is left running then.
     """
+    import ray
     from ray import serve
 
     config, progress = checked(config), progress or Progress()
@@ -46,7 +48,8 @@ def start_apps(config: ServeConfig, progress: Progress | None = None) -> list[st
             "Ray Serve runs on this cluster already", fix="use `serve deploy`, or `serve shutdown` first"
         )
     require_free_port(config.host, config.port)
-    _require_room(config)
+    # A resource that a cluster has none of is not among those that Ray tells.
+    require_room(config, {"CPU": 0.0, "GPU": 0.0, **ray.available_resources()})
     try:
         targets = [serve.RunTarget(s.build(), s.name, s.route_prefix, dict(LOGGING)) for s in specs]
         serve.start(
@@ -155,14 +158,22 @@ def _describe(config: ServeConfig, progress: Progress) -> None:
         progress.say(f"{model.name}: {asyncio.run(model.describe())}")
 
 
-def _require_room(config: ServeConfig) -> None:
-    import ray
+def require_room(config: ServeConfig, available: Mapping[str, float]) -> None:
+    """Raise when the applications want more than there is.
 
+    Args:
+        available: in Ray's resource names; one that is not among them is not looked at.
+
+    Raises:
+        ResourceError: names what is wanted and what there is.
+    """
     from serve_apps.gateway.app import CPUS
 
     held = [(m.cpus * m.replicas.min, m.gpus * m.replicas.min) for m in versions_of(config.models)]
     held += [(m.cpus * m.replicas, m.gpus * m.replicas) for m in config.embeddings]
     held += [(CPUS * config.gateway.replicas, 0.0), (_APP_CPUS * len(config.apps), 0.0)]
     wanted = {"CPU": sum(cpus for cpus, _ in held), "GPU": sum(gpus for _, gpus in held)}
-    fix = "lower models.cpus or replicas.min, leave apps out, or give Ray more"
-    require_resources(wanted, ray.available_resources(), "danlu serve", fix)
+    enough = f"--cpus {math.ceil(wanted['CPU'] - 1e-9)} where danlu starts it"
+    fix = f"lower models.cpus or replicas.min, leave apps out, or give Ray more ({enough})"
+    known = {name: amount for name, amount in wanted.items() if name in available}
+    require_resources(known, available, "danlu serve", fix)

@@ -113,6 +113,8 @@ def test_dry_run_of_clean_refuses_what_the_run_would(tmp_path: Path) -> None:
         (("lineage", "{tmp}"), 2, "no run directory"),
         (("explain", "{tmp}", "a"), 2, "no run directory"),
         (("serve",), 2, "needs a config or a model folder"),
+        (("clean", "a.yaml", "filters.min_quality"), 2, "Fix: write filters.min_quality=VALUE"),
+        (("serve", "{tmp}", "gateway.audit.folder"), 2, "Fix: write gateway.audit.folder=VALUE"),
         (("serve", "modles=[]"), 2, "`danlu schema serve` lists every key"),
         (("serve", "{tmp}", "--ray-address", "auto", "--cpus", "2"), 2, "leave out --cpus"),
         (("clean", "input=foo://x", "output={tmp}/run"), 2, "input is 'foo://x'"),

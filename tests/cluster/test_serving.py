@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import httpx
@@ -16,13 +17,15 @@ import numpy as np
 import psutil
 import pytest
 import ray
+from click.testing import CliRunner
 from safetensors.numpy import save_file
 
+from cluster.command import cli
 from cluster.demo import story
 from cluster.demo.config import DemoConfig
-from cluster.serving import proxy_context, resolve_serve_config, serve_until_interrupted
+from cluster.serving import check_start, proxy_context, resolve_serve_config, serve_until_interrupted
 from danlu.config import validate
-from danlu.errors import ConfigError, ResourceError
+from danlu.errors import ConfigError, DanluError, ResourceError
 from danlu.metrics import TARGETS_FOLDER, TARGETS_NAME
 from danlu.progress import Progress
 from danlu.run_directory import RunDirectory
@@ -76,6 +79,34 @@ def test_a_wrong_address_is_a_users_mistake(model: Path) -> None:
     for address in ("foo", "localhost", "http://head:8265", "head:port"):
         with pytest.raises(ConfigError, match=f"--ray-address is '{address}'"):
             serve_until_interrupted(config_for_folder(str(model)), ray_address=address)
+
+
+ONE = "models=[{{name: m, path: {model}"
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        (["models=[{{name: m, path: /nope}}]"], "path is '/nope'"),
+        ([ONE + ", adapters: {{a: /nope}}}}]"], "adapters.a is '/nope'"),
+        ([ONE + ", options: {{colour: red}}}}]"], "engine option colour is 'red'"),
+        ([ONE + "}}]", "auth.keys_file=/nope"], "/nope"),
+        ([ONE + "}}]", "apps=[customer_service]"], "in the block customer_service"),
+    ],
+)
+def test_a_dry_run_refuses_what_a_start_would(model: Path, keys: list[str], words: str) -> None:
+    given = [key.format(model=model) for key in keys]
+    dry, real = (CliRunner().invoke(cli, ["serve", *given, *flag]) for flag in (["--dry-run"], []))
+    assert isinstance(dry.exception, DanluError) and words in str(dry.exception)
+    assert str(real.exception) == str(dry.exception)
+
+
+def test_too_few_cpus_are_told_without_a_ray(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)  # another test's may be there
+    config = config_for_folder(str(model), ["cpus=2", "replicas.min=2", "replicas.max=2"])
+    for cpus, fits in ((5, True), (4, False)):
+        with nullcontext() if fits else pytest.raises(ResourceError, match=r"wants 4.2 CPUs.*has 4\n.*--cpus 5"):
+            check_start(config, cpus=cpus)
 
 
 def test_a_proxy_that_was_asked_for_and_can_not_be_had_is_said(capsys: pytest.CaptureFixture[str]) -> None:
