@@ -13,15 +13,23 @@ from pydantic_core import ErrorDetails
 
 from danlu.errors import ConfigError, InputError
 
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+HTTP = r"^https?://"
+# What a value must look like, in words, for keys that have one of these patterns.
+_PATTERNS = {
+    NAME: "a name has letters (a to z), digits and ._- only, and begins with a letter or digit",
+    HTTP: "an address begins with http:// or https://",
+}
+
 
 class Settings(BaseModel):
-    """A block of config keys: unknown keys and wrong types are refused, values never change afterwards.
+    """A block of config keys: unknown keys, wrong types, NaN and infinity are refused, values never change afterwards.
 
     `schema_of` is what `danlu schema` takes for a whole config that is no job's.
     """
 
     schema_of: ClassVar[str] = ""
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, validate_default=True, allow_inf_nan=False)
 
 
 class JobConfig(Settings):
@@ -178,7 +186,14 @@ def _describe(model: type[BaseModel], detail: ErrorDetails) -> str:
     message = detail["msg"].removeprefix("Value error, ")
     if kind == "value_error":  # a rule of our own, which names its keys itself
         return message if key == "config" else f"{key} is {value!r}: {message}"
-    return f"{key} is {value!r}: {message[:1].lower()}{message[1:]}"
+    if kind == "string_pattern_mismatch" and (rule := _PATTERNS.get(detail["ctx"]["pattern"])):
+        return f"{key} is {value!r}: {rule}"
+    return f"{key} is {value!r}: {in_sentence(message)}"
+
+
+def in_sentence(message: str) -> str:
+    """A message as the part of a sentence after a colon: its first letter small, unless an abbreviation begins it."""
+    return message if message[1:2].isupper() else message[:1].lower() + message[1:]
 
 
 def _is_union_tag(part: int | str) -> bool:

@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from danlu.config import Settings
+from danlu.config import NAME, Settings
 from serve_apps.gateway.settings import AuditSettings, AuthSettings, TracingSettings
-from serve_apps.model_settings import NAME, ModelSettings, Replicas
+from serve_apps.model_settings import ModelSettings, Replicas
 
 __all__ = ["AppName", "EmbeddingSettings", "GatewaySettings", "ModelSettings", "Replicas", "ServeConfig", "is_loopback"]
 

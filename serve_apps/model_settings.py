@@ -8,11 +8,9 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from danlu.config import Settings
+from danlu.config import NAME, Settings
 
 EngineName = Literal["auto", "openvino", "transformers", "tensorrt_llm"]
-
-NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 
 class Replicas(Settings):

@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from danlu.config import in_sentence
 from danlu.errors import ConfigError, DanluError, InputError, NotAvailableError
 from serve_apps.served_model import DeadlineError, ModelBusyError, ModelUnavailableError
 
@@ -116,7 +117,7 @@ def from_validation(problems: Sequence[Mapping[str, Any]]) -> ApiError:
         message = "missing" if param else "the body is missing: send a JSON object"
     elif problem["type"] in ("model_attributes_type", "model_type", "dict_type"):
         message = "must be a JSON object" if param else "the body must be a JSON object, sent as application/json"
-    text = f"{param}: {message[:1].lower()}{message[1:]}" if param else message
+    text = f"{param}: {in_sentence(message)}" if param else message
     return ApiError(HTTPStatus.BAD_REQUEST, text, param=param)
 
 

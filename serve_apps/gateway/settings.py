@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from danlu.config import Settings
+from danlu.config import HTTP, Settings
 from serve_apps.gateway.limits import Limits
 
 
@@ -55,7 +55,7 @@ class TracingSettings(Settings):
 
     endpoint: str | None = Field(
         default=None,
-        pattern=r"^https?://",
+        pattern=HTTP,
         description="an OTLP collector (http://host:4318); null: what OTEL_EXPORTER_OTLP_ENDPOINT names, if anything",
     )
     sample: float = Field(

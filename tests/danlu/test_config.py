@@ -8,7 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, model_validator
 
-from danlu.config import JobConfig, Settings, apply_override, load_config, read_yaml, to_yaml, validate
+from danlu.config import (
+    HTTP,
+    NAME,
+    JobConfig,
+    Settings,
+    apply_override,
+    in_sentence,
+    load_config,
+    read_yaml,
+    to_yaml,
+    validate,
+)
 from danlu.errors import ConfigError, InputError
 
 
@@ -23,6 +34,8 @@ class Trial(JobConfig):
     batch: Batch = Batch()
     rate: float = 0.1
     start: str | None = Field(None, alias="from")
+    name: str = Field("a", pattern=NAME)
+    url: str = Field("http://a", pattern=HTTP)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -78,6 +91,10 @@ def test_written_config_reads_back_equal(tmp_path: Path) -> None:
         (["architecture=densee"], ["architecture is 'densee'", "'dense' or 'moe'"]),
         (["batch.length=2000", "architecture=moe"], ["batch.length is over 1000"]),
         (["input=3"], ["input is 3"]),
+        (["rate=.inf"], ["rate is inf", "finite number"]),
+        (["rate=.nan"], ["rate is nan", "finite number"]),
+        (["name=a b"], ["name is 'a b': a name has letters"]),
+        (["url=ftp://x"], ["url is 'ftp://x': an address begins with http://"]),
         (["batch=7"], ["batch is 7"]),
     ],
 )
@@ -86,6 +103,11 @@ def test_a_mistake_names_key_value_and_rule(overrides: list[str], words: list[st
         load_config(Trial, None, ["input=a", "output=b", *overrides])
     for word in [*words, "danlu schema trial"]:
         assert word in str(caught.value)
+
+
+def test_an_abbreviation_keeps_its_capitals() -> None:
+    assert in_sentence("JSON schema at #") == "JSON schema at #"
+    assert in_sentence("Input should be") == "input should be" and in_sentence("") == ""
 
 
 def test_missing_keys_are_all_named() -> None:
