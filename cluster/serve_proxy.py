@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import resource
 import shutil
@@ -16,6 +17,26 @@ import psutil
 
 # Serve batches its own messages and keeps to one event loop a process. Its synchronous handles don't work then.
 _QUICK = {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"}
+# What HAProxy answers by itself, as the gateway would; Serve has it say `500 Internal Server Error` for the last three.
+# OpenAI's clients try these again, at the time that is named. To what is no HTTP, and to a head that does not end,
+# HAProxy has answers of its own (400 and 408, in HTML) that can't be set.
+_ANSWERS = {
+    500: ("the server failed to answer", "server_error", None),
+    502: ("the gateway ended before it had answered", "server_error", "gateway_unavailable"),
+    503: ("no gateway is running at the moment", "server_error", "gateway_unavailable"),
+    504: ("the gateway took too long to answer", "timeout", "timeout"),
+}
+_RETRY_AFTER_S = {502: 1, 503: 1}
+
+
+def _answer(status: int) -> str:
+    """The line of HAProxy's config for an error of its own, in the shape of OpenAI's API."""
+    message, kind, code = _ANSWERS[status]
+    body = json.dumps({"error": {"message": message, "type": kind, "param": None, "code": code}})
+    retry = f" hdr Retry-After {_RETRY_AFTER_S[status]}" if status in _RETRY_AFTER_S else ""
+    return f"http-error status {status} content-type application/json string '{body}'{retry}"
+
+
 # Lines of HAProxy's own config for which Serve has no variables; this one's value is written into `defaults` as it is.
 # A request's head may take 30 s. With splice(), HAProxy often does not notice that a client has left while it waits for
 # the answer (seen in half of the cases), and the engine would go on for nobody.
@@ -24,6 +45,7 @@ _DEFAULTS = (
     "timeout http-request 30s",
     "no option splice-request",
     "no option splice-response",
+    *map(_answer, _ANSWERS),
 )
 _BALANCE_AND_MORE = {"RAY_SERVE_HAPROXY_BALANCE_ALGORITHM": "\n    ".join(_DEFAULTS)}
 # Connections that HAProxy holds; idle ones cost it a few kilobytes each, and at its limit nobody gets in.

@@ -6,7 +6,9 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -120,3 +122,26 @@ def test_another_address_than_the_usual_ones_is_served(serve_tiny: ServeTiny) ->
     url, process = serve_tiny(host="127.0.0.2")
     assert httpx.get(f"{url}/models", timeout=60).status_code == 200
     assert not [one for one in psutil.Process(process.pid).children(recursive=True) if "haproxy" in one.name()]
+
+
+@pytest.mark.skipif(not has_haproxy(), reason="HAProxy's package is for Linux alone")
+def test_what_haproxy_answers_by_itself_has_the_shape_of_the_gateways_errors(serve_tiny: ServeTiny) -> None:
+    url, process = serve_tiny()
+    body = {"model": "tiny", "prompt": "挂失", "max_tokens": 3000, "ignore_eos": True}
+    with ThreadPoolExecutor() as pool:
+        asked = pool.submit(httpx.post, f"{url}/completions", json=body, timeout=60)
+        (gateway,) = [one for one in psutil.Process(process.pid).children(recursive=True) if is_gateway(one)]
+        time.sleep(1)  # it is at work by now, for several seconds
+        gateway.kill()
+        failed = asked.result()
+    assert failed.status_code == 502 and failed.headers["Retry-After"] == "1"
+    assert failed.json()["error"]["code"] == "gateway_unavailable"
+    assert httpx.get(f"{url}/models", timeout=60).status_code == 200  # it waits until Serve has started a gateway anew
+
+
+def is_gateway(process: psutil.Process) -> bool:
+    """By the title that Ray gives to a replica's process."""
+    try:
+        return process.cmdline()[:1] != [] and "ServeReplica:gateway:" in process.cmdline()[0]
+    except psutil.Error:
+        return False
