@@ -62,7 +62,7 @@ class _Loader(yaml.SafeLoader):
     (`1.0e+9`). A whole number comes as one, so that it serves counts as well.
     """
 
-    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         """Refuse a key that stands twice; PyYAML would take the last one without a word.
 
         Here keys that `<<` brings in, which may be given again, are not among the mapping's own yet.
