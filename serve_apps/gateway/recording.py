@@ -127,6 +127,8 @@ async def admit(request: Request) -> None:
     accounts: Accounts | None = state.get("accounts")
     if record.keep_text or (key is not None and accounts is not None):
         body = await _json(request)
+        if isinstance(body, dict) and body.get("model") in request.app.state.served.names:
+            state["model"] = body["model"]  # for the line of a refused request; a client can't invent label values
         if record.keep_text and isinstance(body, dict):
             record.question = next((body[name] for name in ("messages", "prompt", "input") if name in body), None)
         if key is not None and accounts is not None:

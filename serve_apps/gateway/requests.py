@@ -6,19 +6,19 @@ for nothing. Fields that nobody knows are ignored, as OpenAI's own clients send 
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from actors.engines.protocol import Message, SamplingParams, Tool
+from actors.engines.protocol import SamplingParams, Tool
 from danlu.errors import InputError
 from serve_apps.gateway.forms import Form, call_form, parameters_schema, response_form
 from serve_apps.gateway.grammar.schema import Schema
+from serve_apps.gateway.messages import ChatMessage, FunctionTool, NamedTool, Part, Text
+from serve_apps.gateway.response_formats import ResponseFormat
 
 DEFAULT_MAX_TOKENS = SamplingParams().max_tokens
 MAX_CHOICES = 16
@@ -42,26 +42,11 @@ _NOT_AVAILABLE: dict[str, tuple[Any, ...]] = {
     "dimensions": (),
 }
 
-# JSON can spell half a surrogate pair (`"\ud800"`), which is no character and which no tokenizer can read.
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-
-
-def _readable(text: str) -> str:
-    if _LONE_SURROGATE.search(text):
-        raise ValueError("it holds half a surrogate pair, which is no character")
-    return text
-
-
-Text = Annotated[str, AfterValidator(_readable)]
 TokenCount = Annotated[int | None, Field(ge=1, lt=1 << 31)]
-StopString = Annotated[str, Field(min_length=1), AfterValidator(_readable)]
+StopString = Annotated[Text, Field(min_length=1)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
-
-
-class _Body(_Part):
+class _Body(Part):
     model: str = Field(description="name of a served model")
 
     @model_validator(mode="before")
@@ -75,143 +60,7 @@ class _Body(_Part):
         return body
 
 
-class TextPart(_Part):
-    """`{"type": "text", "text": ...}`; images and sound are refused."""
-
-    type: Literal["text"]
-    text: Text
-
-
-class FunctionCall(_Part):
-    """A function's name and the text of its arguments, a JSON object."""
-
-    name: str
-    arguments: Text
-
-    def plain(self) -> dict[str, Any]:
-        """As chat templates take it: the arguments as an object."""
-        try:
-            arguments = json.loads(self.arguments or "{}")
-        except (ValueError, RecursionError):
-            arguments = None
-        if not isinstance(arguments, dict):
-            raise InputError("arguments of a tool call", rule="they have to be the text of a JSON object")
-        return {"name": self.name, "arguments": arguments}
-
-
-class MessageToolCall(_Part):
-    """A call that the assistant has made in an earlier turn."""
-
-    id: str
-    type: Literal["function"] = "function"
-    function: FunctionCall
-
-
-class ChatMessage(_Part):
-    """One turn of the conversation."""
-
-    role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: Text | list[TextPart] | None = Field(default=None, description="text; may be missing beside tool_calls")
-    tool_calls: list[MessageToolCall] | None = Field(default=None, description="of the assistant")
-    tool_call_id: str | None = Field(default=None, description="of role tool: which call this is the result of")
-
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        if self.content is None and not self.tool_calls:
-            raise PydanticCustomError("content", "content is missing: it must be a valid string")
-        if self.tool_calls and self.role != "assistant":
-            raise PydanticCustomError("tool_calls", "only the assistant calls tools")
-        for call in self.tool_calls or ():
-            try:
-                call.function.plain()
-            except InputError as error:
-                raise PydanticCustomError("tool_calls", "{why}", {"why": str(error)}) from None
-        return self
-
-    def plain(self) -> Message:
-        """The message as engines take it: text only, `developer` being OpenAI's newer word for `system`."""
-        parts = self.content or ""
-        text = parts if isinstance(parts, str) else "".join(part.text for part in parts)
-        message: dict[str, Any] = {"role": "system" if self.role == "developer" else self.role, "content": text}
-        if self.tool_calls:
-            message["tool_calls"] = [
-                {"id": call.id, "type": "function", "function": call.function.plain()} for call in self.tool_calls
-            ]
-        if self.tool_call_id is not None:
-            message["tool_call_id"] = self.tool_call_id
-        return message
-
-
-class Function(_Part):
-    """A function that the model may call."""
-
-    name: str = Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$", description="its name")
-    description: Text | None = Field(default=None, description="what it does, for the model")
-    parameters: dict[str, Any] | None = Field(default=None, description="JSON schema of its arguments, an object")
-    strict: bool | None = Field(default=None, description="calls whose arguments do not fit are left as text")
-
-
-class FunctionTool(_Part):
-    """`{"type": "function", "function": {...}}`."""
-
-    type: Literal["function"]
-    function: Function
-
-
-class NamedFunction(_Part):
-    """Which function to call."""
-
-    name: str
-
-
-class NamedTool(_Part):
-    """`{"type": "function", "function": {"name": ...}}`."""
-
-    type: Literal["function"]
-    function: NamedFunction
-
-
-class JsonSchema(_Part):
-    """A schema, and what it is called."""
-
-    model_config = ConfigDict(extra="ignore", strict=True, frozen=True, populate_by_name=True)
-
-    name: str = Field(default="answer", description="for the reader; it changes nothing")
-    description: str | None = Field(default=None, description="for the reader; it changes nothing")
-    schema_: dict[str, Any] | None = Field(default=None, alias="schema", description="see docs/serving.md")
-    strict: bool | None = Field(default=None, description="answers always fit, whatever this says")
-
-
-class TextFormat(_Part):
-    """Any text."""
-
-    type: Literal["text"]
-
-
-class JsonObjectFormat(_Part):
-    """Any JSON object."""
-
-    type: Literal["json_object"]
-
-
-class JsonSchemaFormat(_Part):
-    """JSON of a schema."""
-
-    type: Literal["json_schema"]
-    json_schema: JsonSchema
-
-
-class RegexFormat(_Part):
-    """Text that a regular expression describes as a whole (not OpenAI's)."""
-
-    type: Literal["regex"]
-    pattern: Text
-
-
-ResponseFormat = Annotated[TextFormat | JsonObjectFormat | JsonSchemaFormat | RegexFormat, Field(discriminator="type")]
-
-
-class StreamOptions(_Part):
+class StreamOptions(Part):
     """How to stream."""
 
     include_usage: bool = Field(default=False, description="end with a chunk that counts the tokens")
@@ -408,7 +257,7 @@ class EmbeddingRequest(_Body):
         return [self.input] if isinstance(self.input, str) else self.input
 
 
-def _dumped(part: _Part | None) -> dict[str, Any]:
+def _dumped(part: Part | None) -> dict[str, Any]:
     """As the client sent it, without what was left out."""
     return part.model_dump(by_alias=True, exclude_none=True) if part is not None else {}
 

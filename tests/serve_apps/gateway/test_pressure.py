@@ -252,6 +252,8 @@ def test_a_budget_ends_and_outlives_the_ledger(post: Post, folder: Path) -> None
     error = refused.json()["error"]
     assert (error["type"], error["code"]) == ("insufficient_quota", "insufficient_quota")
     assert "of which 30 are left" in error["message"]
+    name = refused.headers["x-request-id"]
+    assert audit_lines(folder, {name})[name]["model"] == "echo"
     assert "retry-after" not in refused.headers and refused.headers["x-should-retry"] == "false"
     assert post("poor", max_tokens=10).status_code == 200
 
