@@ -251,9 +251,9 @@ def test_a_missing_tensor_is_named(checkpoint: Path, tmp_path: Path) -> None:
 
 def test_a_missing_shard_is_named(checkpoint: Path, tmp_path: Path) -> None:
     folder = edited(checkpoint, tmp_path / "model", {})
-    (folder / "model.safetensors.index.json").write_text(
-        json.dumps({"weight_map": {"a": "model.safetensors", "b": "model-00002-of-00002.safetensors"}})
-    )
+    (folder / "model.safetensors").rename(folder / "model-00001-of-00002.safetensors")
+    shards = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": shards}))
     with pytest.raises(InputError, match="lacks model-00002-of-00002"):
         convert_model(folder)
 
