@@ -33,7 +33,7 @@ const parsed = await client.chat.completions.create({
 });
 found.json = JSON.parse(parsed.choices[0].message.content);
 
-const logprobs = await client.chat.completions.create({ model: "tiny", messages, logprobs: true, top_logprobs: 2, max_tokens: 3 });
+const logprobs = await client.chat.completions.create({ model: "tiny", messages, logprobs: true, top_logprobs: 2, max_tokens: 3, ignore_eos: true });
 found.logprobs = logprobs.choices[0].logprobs.content.map((entry) => entry.top_logprobs.length);
 
 found.errors = [];
