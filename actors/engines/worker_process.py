@@ -54,6 +54,7 @@ class WorkerProcess:
         self._loaded = asyncio.get_running_loop().create_future()
         ours, theirs = socket.socketpair()
         with theirs:
+            reader, self._writer = await asyncio.open_connection(sock=ours)
             command = [sys.executable, "-P", "-m", "actors.engines.model_process", str(theirs.fileno())]
             path = os.pathsep.join(filter(None, [str(_PROJECT), os.environ.get("PYTHONPATH")]))
             self._process = await asyncio.create_subprocess_exec(
@@ -62,7 +63,7 @@ class WorkerProcess:
                 pass_fds=[theirs.fileno()],
                 env={**os.environ, "PYTHONPATH": path},
             )
-        reader, self._writer = await asyncio.open_connection(sock=ours)
+        # Nothing is waited for in between: a start that is given up finds a process with its listener, or none.
         self._listening = asyncio.create_task(self._listen(reader), name=f"engine-{name}")
         self._writer.write(frame(self._load))
         try:
@@ -79,6 +80,8 @@ class WorkerProcess:
 
     async def prepare(self, grammar: str) -> None:
         """Compile a grammar beside the model. Raises InputError when it is none, RunError when the process ends."""
+        if self._finished:
+            raise RunError("the model's process has ended")
         number = next(self._numbers)
         prepared = self._preparing[number] = asyncio.get_running_loop().create_future()
         try:

@@ -95,6 +95,22 @@ def test_a_process_that_is_killed_compiles_no_grammar(checkpoint: Path) -> None:
     session(checkpoint, talk)
 
 
+def test_a_process_that_is_gone_compiles_nothing(checkpoint: Path) -> None:
+    """A grammar that came after its end was waited for until a minute was over."""
+
+    async def talk(engine: OpenVinoEngine) -> None:
+        (process,) = model_processes()
+        process.kill()
+        with pytest.raises(RunError, match="killed"):
+            while True:
+                await engine.health()
+                await asyncio.sleep(0.01)
+        with pytest.raises(RunError, match="has ended"):
+            await asyncio.wait_for(engine._process.prepare('root ::= "a"'), 5)
+
+    session(checkpoint, talk)
+
+
 def test_a_start_that_is_given_up_leaves_no_process(checkpoint: Path) -> None:
     async def run() -> None:
         engine = OpenVinoEngine(checkpoint, threads=1)
