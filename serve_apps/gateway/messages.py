@@ -23,6 +23,8 @@ def _readable(text: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_readable)]
+# The bound stands before the check: behind it, pydantic would count "items" and leave minLength out of the schema.
+NonEmptyText = Annotated[str, Field(min_length=1), AfterValidator(_readable)]
 
 
 class Part(BaseModel):

@@ -17,7 +17,7 @@ from actors.engines.protocol import SamplingParams, Tool
 from danlu.errors import InputError
 from serve_apps.gateway.forms import Form, call_form, parameters_schema, response_form
 from serve_apps.gateway.grammar.schema import Schema
-from serve_apps.gateway.messages import ChatMessage, FunctionTool, NamedTool, Part, Text
+from serve_apps.gateway.messages import ChatMessage, FunctionTool, NamedTool, NonEmptyText, Part, Text
 from serve_apps.gateway.response_formats import ResponseFormat
 
 DEFAULT_MAX_TOKENS = SamplingParams().max_tokens
@@ -43,7 +43,6 @@ _NOT_AVAILABLE: dict[str, tuple[Any, ...]] = {
 }
 
 TokenCount = Annotated[int | None, Field(ge=1, lt=1 << 31)]
-StopString = Annotated[Text, Field(min_length=1)]
 
 
 class _Body(Part):
@@ -74,7 +73,7 @@ class _Generation(_Body):
     top_p: float | None = Field(default=None, gt=0, le=1, description="share of probability kept (1)")
     top_k: int | None = Field(default=None, ge=0, lt=1 << 31, description="tokens kept; 0 keeps all (0)")
     seed: int | None = Field(default=None, ge=0, lt=1 << 63, description="same seed, same answer")
-    stop: StopString | Annotated[list[StopString], Field(max_length=4)] | None = Field(
+    stop: NonEmptyText | Annotated[list[NonEmptyText], Field(max_length=4)] | None = Field(
         default=None, description="up to four strings that end the answer and are left out of it"
     )
     ignore_eos: bool = Field(default=False, description="go on after the end-of-sequence token, for measurements")
