@@ -12,6 +12,7 @@ from ray.serve.config import BackpressureConfig
 from danlu.config import validate
 from danlu.errors import DanluError, InputError
 from serve_apps.config import EmbeddingSettings
+from serve_apps.routing import router_config
 from serve_apps.served_model import RETRY_AFTER_S, ServedModel
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def build(config: dict[str, Any]) -> serve.Application:
         num_replicas=settings.replicas,
         max_ongoing_requests=_MAX_ONGOING,
         max_queued_requests=settings.max_queued,
+        request_router_config=router_config(),
         backpressure_config=BackpressureConfig(status_code=429, retry_after_s=RETRY_AFTER_S),
         ray_actor_options={"num_cpus": settings.cpus, "num_gpus": settings.gpus},
     )(EmbedderReplica)

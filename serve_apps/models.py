@@ -12,7 +12,7 @@ from contextlib import aclosing, suppress
 from typing import Any, cast
 
 from ray import serve
-from ray.serve.config import AutoscalingConfig, AutoscalingPolicy, BackpressureConfig, RequestRouterConfig
+from ray.serve.config import AutoscalingConfig, AutoscalingPolicy, BackpressureConfig
 
 from actors.engines.protocol import (
     Delta,
@@ -28,6 +28,7 @@ from danlu.errors import DanluError
 from serve_apps.autoscaling import FIRST_TOKEN_S, KV_USE, FirstTokens
 from serve_apps.engine_gauges import EngineGauges
 from serve_apps.model_settings import ModelSettings, Replicas, Routing
+from serve_apps.routing import router_config
 from serve_apps.served_model import RETRY_AFTER_S
 from serve_apps.tracing import TraceContext, traced
 
@@ -223,11 +224,5 @@ def _scale(replicas: Replicas) -> dict[str, Any]:
 
 def _route(routing: Routing) -> dict[str, Any]:
     if routing.by == "balanced":
-        return {}
-    config: Any = RequestRouterConfig  # its annotations are those of Serve's own defaults
-    return {
-        "request_router_config": config(
-            request_router_class="serve_apps.routing.PrefixRouter",
-            request_router_kwargs={"most_ahead": routing.most_ahead, "remembered": routing.remembered},
-        )
-    }
+        return {"request_router_config": router_config()}
+    return {"request_router_config": router_config(routing.most_ahead, routing.remembered)}

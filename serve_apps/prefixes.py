@@ -89,3 +89,8 @@ def choose(
         if loads[best] - min(loads.values()) <= most_ahead:
             return best
     return min(pair, key=loads.__getitem__)
+
+
+def with_room(loads: Mapping[ReplicaT, int], limits: Mapping[ReplicaT, int]) -> dict[ReplicaT, int]:
+    """Those of `loads` that may take one more request."""
+    return {replica: load for replica, load in loads.items() if load < limits[replica]}

@@ -1,51 +1,135 @@
-"""Prefix-aware routing on Serve's hook for request routers: every process that asks a model has one of these."""
+"""Which replica gets a request, on Serve's hook for request routers: every process that asks a model has its own."""
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ray.serve.config import RequestRouterConfig
 from ray.serve.request_router import PendingRequest, ReplicaID, RequestRouter, RunningReplica
 
 from actors.engines.protocol import GenerationRequest
-from serve_apps.prefixes import PrefixIndex, block_hashes, choose
+from serve_apps.prefixes import PrefixIndex, block_hashes, choose, with_room
 
 # Serve sends a request right after it was chosen for; one that is not sent by then has been cancelled.
 _SENT_WITHIN_S = 1.0
+# Where all are full, the replicas are asked so often whether another process's requests have ended.
+_LOOK_AGAIN_S = 0.05
+# Serve's own pause after a replica has turned out to be full.
+_PAUSE_S = 0.005
 
 
-class PrefixRouter(RequestRouter):
-    """Sends prompts that begin alike to one replica, as long as it is not too far ahead of the idlest.
+def router_config(most_ahead: int | None = None, remembered: int = 0) -> RequestRouterConfig:
+    """The deployment's choice of this router.
 
-    What it knows is what it has sent itself: several gateways each learn for themselves. It is a guess, as an engine
-    may have dropped what it had read; a wrong one costs the reading of a prompt.
+    Args:
+        most_ahead: requests that a replica that has read a prompt's beginning may have more than the idlest one;
+            None: the less loaded of two at random, whatever they have read.
+        remembered: blocks of prompts that a process remembers.
+    """
+    config: Any = RequestRouterConfig  # its annotations are those of Serve's own defaults
+    kwargs = {} if most_ahead is None else {"most_ahead": most_ahead, "remembered": remembered}
+    return config(  # type: ignore[no-any-return]
+        request_router_class="serve_apps.routing.ModelRouter",
+        request_router_kwargs=kwargs,
+        initial_backoff_s=_PAUSE_S,
+        max_backoff_s=_LOOK_AGAIN_S,
+    )
+
+
+class ModelRouter(RequestRouter):
+    """Sends a request as soon as a replica has room, and prompts that begin alike to one replica where asked to.
+
+    Serve's own routers wait up to half a second when all replicas are full, two requests at a time: a burst then
+    leaves replicas idle while requests queue, and the queue never gets shorter. This one is woken by what ends.
+
+    What it knows of prompts is what it has sent itself: several gateways each learn for themselves. It is a guess, as
+    an engine may have dropped what it had read; a wrong one costs the reading of a prompt.
     """
 
     def initialize_state(self, **kwargs: Any) -> None:
         """Serve's hook.
 
         Args:
-            kwargs: `request_router_kwargs` of the deployment: most_ahead (requests) and remembered (blocks).
+            kwargs: see router_config.
         """
-        self._most_ahead: int = kwargs["most_ahead"]
-        self._index: PrefixIndex[ReplicaID] = PrefixIndex(kwargs["remembered"])
+        self._most_ahead: int = kwargs.get("most_ahead", 0)
+        self._index: PrefixIndex[ReplicaID] | None = PrefixIndex(kwargs["remembered"]) if kwargs else None
         self._unsent: dict[str, tuple[ReplicaID, float]] = {}
+        self._ongoing: Counter[ReplicaID] = Counter()
+        self._changed = asyncio.Event()
 
     def update_replicas(self, replicas: list[RunningReplica]) -> None:
         super().update_replicas(replicas)
-        self._index.keep(set(self.curr_replicas))
+        if self._index is not None:
+            self._index.keep(set(self.curr_replicas))
+        for gone in set(self._ongoing) - set(self.curr_replicas):
+            del self._ongoing[gone]
+        self._wake()
 
     async def choose_replicas(
         self, candidate_replicas: list[RunningReplica], pending_request: PendingRequest | None = None
     ) -> list[list[RunningReplica]]:
-        """The replica to ask first, then two others in case it is full."""
-        replicas = {replica.replica_id: replica for replica in candidate_replicas}
-        if not replicas:
+        """The replica to ask first, then another in case it is full. Waits for room, though not for long."""
+        if pending_request is not None:
+            pending_request.routing_context.should_backoff = True  # else Serve asks again without a pause
+            self._unsent.pop(pending_request.metadata.internal_request_id, None)  # the one chosen before was full
+        until = time.monotonic() + _LOOK_AGAIN_S
+        while not (roomy := with_room(loads := self._loads(), self._limits())):
+            if (left := until - time.monotonic()) <= 0:
+                roomy = loads  # Serve asks them itself
+                break
+            try:
+                await asyncio.wait_for(self._changed.wait(), left)
+            except TimeoutError:
+                continue
+        if not roomy:
             return []
-        cache = self.replica_queue_len_cache
-        loads = {replica: cache.get(replica) or 0 for replica in replicas}
+        pair = random.sample(list(roomy), min(2, len(roomy)))
+        hashes: list[bytes] = []
+        if pending_request is not None and self._index is not None:
+            hashes = block_hashes(prompt_of(pending_request.args))
+        having = self._index.longest(hashes)[1] if self._index is not None else ()
+        first = choose(having, roomy, self._most_ahead, pair)
+        if self._index is not None:
+            self._index.add(hashes, first)
+        if pending_request is not None:
+            self._unsent[pending_request.metadata.internal_request_id] = first, time.monotonic()
+        replicas = self.curr_replicas
+        return [[replicas[first]], [replicas[replica] for replica in pair if replica != first]]
+
+    def on_send_request(self, replica_id: ReplicaID) -> None:
+        """Serve's hook: from here on Serve counts the request."""
+        super().on_send_request(replica_id)
+        self._ongoing[replica_id] += 1
+        sent = next((request_id for request_id, (chosen, _) in self._unsent.items() if chosen == replica_id), None)
+        if sent is not None:
+            del self._unsent[sent]
+
+    def on_request_routed(self, pending_request: PendingRequest, replica_id: ReplicaID, result: Any) -> None:
+        """Serve's hook: the first choice may have been full."""
+        if self._index is not None:
+            self._index.add(block_hashes(prompt_of(pending_request.args)), replica_id)
+
+    def on_request_completed(self, replica_id: ReplicaID, internal_request_id: str) -> None:
+        """Serve's hook: also for requests that a full replica has turned away."""
+        super().on_request_completed(replica_id, internal_request_id)
+        if self._ongoing[replica_id] > 0:
+            self._ongoing[replica_id] -= 1
+
+    def decrement_queue_len_cache(self, replica_id: ReplicaID) -> None:
+        """Serve calls this when an answer has ended; only then does its count show the room."""
+        super().decrement_queue_len_cache(replica_id)
+        self._wake()
+
+    def _loads(self) -> dict[ReplicaID, int]:
+        """Requests under way of each replica: as Serve last heard, at least what this process has sent; the unsent."""
+        heard = self.replica_queue_len_cache
+        loads = {replica: max(heard.get(replica) or 0, self._ongoing[replica]) for replica in self.curr_replicas}
         # Of a burst, all are chosen for before the first is sent, and Serve counts what is sent.
         now = time.monotonic()
         for request_id, (replica, since) in list(self._unsent.items()):
@@ -53,27 +137,15 @@ class PrefixRouter(RequestRouter):
                 del self._unsent[request_id]
             elif replica in loads:
                 loads[replica] += 1
-        pair = random.sample(list(replicas), min(2, len(replicas)))
-        hashes: list[bytes] = []
-        if pending_request is not None:
-            pending_request.routing_context.should_backoff = True  # else Serve asks again without a pause
-            hashes = block_hashes(prompt_of(pending_request.args))
-        first = choose(self._index.longest(hashes)[1], loads, self._most_ahead, pair)
-        self._index.add(hashes, first)
-        if pending_request is not None:
-            self._unsent[pending_request.metadata.internal_request_id] = first, now
-        return [[replicas[first]], [replicas[replica] for replica in pair if replica != first]]
+        return loads
 
-    def on_send_request(self, replica_id: ReplicaID) -> None:
-        """Serve's hook: from here on Serve counts the request."""
-        super().on_send_request(replica_id)
-        sent = next((request_id for request_id, (chosen, _) in self._unsent.items() if chosen == replica_id), None)
-        if sent is not None:
-            del self._unsent[sent]
+    def _limits(self) -> dict[ReplicaID, int]:
+        return {replica_id: replica.max_ongoing_requests for replica_id, replica in self.curr_replicas.items()}
 
-    def on_request_routed(self, pending_request: PendingRequest, replica_id: ReplicaID, result: Any) -> None:
-        """Serve's hook: the first choice may have been full."""
-        self._index.add(block_hashes(prompt_of(pending_request.args)), replica_id)
+    def _wake(self) -> None:
+        """Let all who wait look again."""
+        self._changed.set()
+        self._changed.clear()
 
 
 def prompt_of(arguments: Sequence[Any]) -> str:

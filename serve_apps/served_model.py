@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import aclosing
+from contextvars import Context
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar
@@ -71,11 +72,20 @@ class ServedModel:
             self._handles[name, stream] = self._handle.options(stream=stream, method_name=name)
         return self._handles[name, stream]
 
+    def _ask(self, method: str, arguments: Sequence[object], record: RequestRecord | None, *, stream: bool) -> Any:
+        """Serve's response, of which nothing may have come yet.
+
+        Asked outside of the request that Serve knows: it takes all calls of one request for one while they wait for a
+        place, and of a request's choices all but the first would wait for ever.
+        """
+        ask = self._method(method, stream).remote
+        return Context().run(ask, *arguments, **self._trace(method, record))
+
     async def _call(self, method: str, *arguments: object) -> Any:
         """One answer. Cancelling the caller cancels the call."""
         record = current_record()
         for attempt in range(1, ATTEMPTS + 1):
-            response = self._method(method, stream=False).remote(*arguments, **self._trace(method, record))
+            response = self._ask(method, arguments, record, stream=False)
             try:
                 answer = _raised(await self._in_time(response, record))
             except (asyncio.CancelledError, DeadlineError):
@@ -126,7 +136,7 @@ class ServedModel:
         self, method: str, arguments: Sequence[object], record: RequestRecord | None
     ) -> AsyncGenerator[Any, None]:
         """One attempt."""
-        response = self._method(method, stream=True).remote(*arguments, **self._trace(method, record))
+        response = self._ask(method, arguments, record, stream=True)
         parts = aiter(response)
         tokens: int | None = None
         try:

@@ -26,6 +26,7 @@ from serve_apps.gateway import errors
 from serve_apps.gateway.charging import demand_keys, settle
 from serve_apps.gateway.middleware import LimitBody
 from serve_apps.language_model import LanguageModel
+from serve_apps.routing import router_config
 
 CPUS = 0.25
 _MOST_BODY_BYTES = 1 << 20
@@ -104,6 +105,7 @@ def build(config: dict[str, Any]) -> serve.Application:
         num_replicas=settings.replicas,
         max_ongoing_requests=settings.max_ongoing,
         max_queued_requests=_QUEUED_PER_PLACE * settings.max_ongoing,
+        request_router_config=router_config(),
         backpressure_config=BackpressureConfig(status_code=429, retry_after_s=1),
         ray_actor_options={"num_cpus": CPUS},
     )(CodeGeneration)
