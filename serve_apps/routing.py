@@ -33,7 +33,7 @@ def router_config(most_ahead: int | None = None, remembered: int = 0) -> Request
     """
     config: Any = RequestRouterConfig  # its annotations are those of Serve's own defaults
     kwargs = {} if most_ahead is None else {"most_ahead": most_ahead, "remembered": remembered}
-    return config(  # type: ignore[no-any-return]
+    return config(
         request_router_class="serve_apps.routing.ModelRouter",
         request_router_kwargs=kwargs,
         initial_backoff_s=_PAUSE_S,

@@ -2,8 +2,8 @@
 
     python -m benchmarks serving.soak [--minutes 30] [--kill-every 60]
 
-First as many requests as the model takes are sent in a loop, which says how many a second it can answer. Then requests
-arrive at random (a Poisson process) at 80% of that rate. Memory is the resident size of the gateway's and the model's
+First eight requests at a time are sent in a loop, five times over ten seconds; the median says how many a second it can
+answer. Then requests arrive at random (a Poisson process) at 80% of that rate. Memory is the resident size of the gateway's and the model's
 processes, without what they share; growth is the median of the last tenth of the time over that of the second tenth,
 as caches fill in the first.
 """
@@ -178,7 +178,8 @@ def main() -> None:
         danlu_serve(Path(scratch), {"models": [model]}) as (url, command),
     ):
         asyncio.run(capacity(url, 5))
-        rate = _LOAD * asyncio.run(capacity(url, 20)) / copies  # one replica alone must bear it while the other starts
+        whole = statistics.median(asyncio.run(capacity(url, 10)) for _ in range(5))
+        rate = _LOAD * whole / copies  # one replica alone must bear it while the other starts
         record = asyncio.run(soak(url, command, rate, 60 * options.minutes, options.kill_every))
     name = "serving.kills" if options.kill_every else "serving.soak"
     more = f" --kill-every {options.kill_every:g}" if options.kill_every else ""
