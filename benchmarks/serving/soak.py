@@ -3,9 +3,9 @@
     python -m benchmarks serving.soak [--minutes 30] [--kill-every 60]
 
 First eight requests at a time are sent in a loop, five times over ten seconds; the median says how many a second it can
-answer. Then requests arrive at random (a Poisson process) at 80% of that rate. Memory is the resident size of the gateway's and the model's
-processes, without what they share; growth is the median of the last tenth of the time over that of the second tenth,
-as caches fill in the first.
+answer. Then requests arrive at random (a Poisson process) at 80% of that rate. Memory is the resident size of the
+gateway's and the model's processes, without what they share; growth is the median of the last tenth of the time over
+that of the second tenth, as caches fill in the first.
 """
 
 from __future__ import annotations
