@@ -19,7 +19,7 @@ from benchmarks.environments import cache_folder
 from benchmarks.machine import describe_measurement
 from benchmarks.tables import Cell, add_write_option, markdown_table, publish
 from serve_apps.gateway.grammar.ebnf import regex_grammar, schema_grammar
-from serve_apps.gateway.grammar.regex import parse_pattern
+from serve_apps.gateway.grammar.pattern import parse_pattern
 from serve_apps.gateway.grammar.schema import parse_schema
 
 VOCABULARY = 150_000

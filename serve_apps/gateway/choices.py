@@ -10,7 +10,7 @@ from typing import Any, Literal
 from actors.engines.protocol import Completion, Delta, TokenLogprob
 from serve_apps.gateway.errors import misshapen
 from serve_apps.gateway.forms import Form
-from serve_apps.gateway.grammar.schema import Schema
+from serve_apps.gateway.grammar.nodes import Schema
 from serve_apps.gateway.tool_calls import CallReader, Piece, ToolCall
 
 

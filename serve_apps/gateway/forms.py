@@ -11,8 +11,9 @@ from actors.engines.protocol import Tool
 from danlu.errors import InputError
 from serve_apps.gateway.grammar.checking import text_fits
 from serve_apps.gateway.grammar.ebnf import regex_grammar, schema_grammar, union_grammar
-from serve_apps.gateway.grammar.regex import parse_pattern
-from serve_apps.gateway.grammar.schema import AnyObject, Schema, parse_schema
+from serve_apps.gateway.grammar.nodes import AnyObject, Schema
+from serve_apps.gateway.grammar.pattern import parse_pattern
+from serve_apps.gateway.grammar.schema import parse_schema
 
 CALL_BEGIN, CALL_END = "<tool_call>", "</tool_call>"
 

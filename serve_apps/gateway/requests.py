@@ -16,7 +16,7 @@ from pydantic_core import PydanticCustomError
 from actors.engines.protocol import SamplingParams, Tool
 from danlu.errors import InputError
 from serve_apps.gateway.forms import Form, call_form, parameters_schema, response_form
-from serve_apps.gateway.grammar.schema import Schema
+from serve_apps.gateway.grammar.nodes import Schema
 from serve_apps.gateway.messages import ChatMessage, FunctionTool, NamedTool, NonEmptyText, Part, Text
 from serve_apps.gateway.response_formats import ResponseFormat
 

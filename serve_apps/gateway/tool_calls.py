@@ -14,7 +14,7 @@ from uuid import uuid4
 from actors.engines.text_stream import held_back
 from serve_apps.gateway.forms import CALL_BEGIN, CALL_END
 from serve_apps.gateway.grammar.checking import fits
-from serve_apps.gateway.grammar.schema import Schema
+from serve_apps.gateway.grammar.nodes import Schema
 
 
 @dataclass(frozen=True)

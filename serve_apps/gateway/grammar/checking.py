@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from serve_apps.gateway.grammar.schema import (
+from serve_apps.gateway.grammar.nodes import (
     AnyObject,
     AnyValue,
     Array,
@@ -18,8 +18,8 @@ from serve_apps.gateway.grammar.schema import (
     String,
     Union,
     Values,
-    is_type,
 )
+from serve_apps.gateway.grammar.scalars import is_type
 
 
 def fits(value: Any, schema: Schema) -> bool:

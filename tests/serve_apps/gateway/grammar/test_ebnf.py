@@ -15,7 +15,7 @@ from actors.engines.openvino_engine import OpenVinoEngine
 from actors.engines.protocol import GenerationRequest, SamplingParams
 from serve_apps.gateway.grammar.checking import text_fits
 from serve_apps.gateway.grammar.ebnf import regex_grammar, schema_grammar
-from serve_apps.gateway.grammar.regex import parse_pattern
+from serve_apps.gateway.grammar.pattern import parse_pattern
 from serve_apps.gateway.grammar.schema import parse_schema
 
 TINY = runpy.run_path(str(Path(__file__).parents[3] / "actors" / "engines" / "tiny_models.py"))

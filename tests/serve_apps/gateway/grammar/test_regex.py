@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from danlu.errors import InputError
-from serve_apps.gateway.grammar.regex import complement, parse_pattern
+from serve_apps.gateway.grammar.characters import complement
+from serve_apps.gateway.grammar.pattern import parse_pattern
 
 ATOMS = st.sampled_from(
     ["a", "b", "中", "[ab]", "[^a]", r"\d", r"\W", r"\.", r"\u4e2d", ".", "(a|b中)", "(?:ab)", "[a-c-]"]
