@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
-from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 import click
 from pydantic import BaseModel
 
+from cluster.arguments import KeyedCommand, split_arguments
 from cluster.interrupts import terminable
-from cluster.jobs import JOBS, Job
+from cluster.job_command import job_command
+from cluster.jobs import JOBS
 from cluster.placement import require_placement
 from cluster.schema import key_table, serve_key_table
 from danlu import __version__
-from danlu.config import JobConfig, load_config, to_yaml
-from danlu.errors import ConfigError, DanluError
+from danlu.config import load_config, to_yaml
+from danlu.errors import DanluError
 from danlu.progress import Progress
-from danlu.report import Report
 
 INTERRUPTED_EXIT_CODE = 130
 
@@ -36,9 +33,6 @@ Start here:
 
 A job takes a YAML file, key=value arguments, or both. A run that was stopped goes on with the same command.
 """
-
-
-_KEY = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z0-9_]+)*")
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
@@ -87,119 +81,11 @@ def farewell(arguments: list[str]) -> str:
     return f"Stopped. {same} goes on from here."
 
 
-def _job_command(job: Job) -> click.Command:
-    @click.argument("arguments", nargs=-1, metavar="[CONFIG.yaml] [key=value ...]", shell_complete=_complete_keys(job))
-    @click.option(
-        "--dry-run", is_flag=True, help="Print the resolved config, for some jobs with an estimate, and stop."
-    )
-    @click.option("--fresh", is_flag=True, help="Remove an earlier run in `output` first.")
-    @click.option("--on", "head", metavar="URL", help="Submit to a Ray cluster, e.g. http://head:8265.")
-    @click.option("--ray-address", metavar="ADDRESS", help="Join this Ray (`auto` inside a cluster).")
-    @click.option("--cpus", type=click.IntRange(1), help="Logical CPUs of a local Ray [default: all cores].")
-    def command(
-        arguments: tuple[str, ...],
-        dry_run: bool,
-        fresh: bool,
-        head: str | None,
-        ray_address: str | None,
-        cpus: int | None,
-    ) -> None:
-        config_file, overrides = split_arguments(arguments)
-        config = load_config(job.config_class(), config_file, overrides)
-        if dry_run:
-            _print_plan(job, config, ray_address, cpus)
-        elif head is not None:
-            from cluster.submit import submit_job
-
-            require_placement(f"danlu {job.name}", uses_ray=True, head=head, ray_address=ray_address, cpus=cpus)
-            submit_job(job.name, config, head, fresh=fresh)
-        else:
-            from cluster.runner import run_job
-
-            report = run_job(job, config, Progress(), fresh=fresh, ray_address=ray_address, cpus=cpus)
-            _conclude(report)
-
-    return _LazyHelp(
-        job.name,
-        callback=command,
-        params=_parameters(command),
-        help=job.summary,
-        keys=lambda: key_table(job.config_class()),
-    )
-
-
-def _print_plan(job: Job, config: JobConfig, ray_address: str | None, cpus: int | None) -> None:
-    """The config as YAML, and, as comments below it, what the job reckons that it will take."""
-    estimate = getattr(job.module(), "estimate", None)
-    lines: list[str] = []
-    if estimate is not None:
-        from cluster.local_ray import ray_session
-
-        # The CPUs of a cluster are known to those who have joined it.
-        with ray_session(ray_address) if ray_address else nullcontext():
-            lines = estimate(config, cpus)
-    click.echo(to_yaml(config.resolved()), nl=False)
-    for line in lines:
-        click.echo(f"# {line}")
-
-
-class _LazyHelp(click.Command):
-    """A command whose help ends with the table of its config keys, read only when it is asked for."""
-
-    def __init__(self, name: str, *, keys: Callable[[], list[tuple[str, str, str]]], **settings: Any) -> None:
-        super().__init__(name, **settings)
-        self._keys = keys
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        rows = [(f"{key}  [{default}]" if default else key, text) for key, default, text in self._keys()]
-        with formatter.section("Keys  [default]"):
-            formatter.write_dl(rows, col_max=42)
-
-
-def _parameters(function: Any) -> list[click.Parameter]:
-    parameters: list[click.Parameter] = function.__click_params__
-    return list(reversed(parameters))
-
-
-def _complete_keys(job: Job) -> Any:
-    def complete(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-        keys = [f"{key}=" for key, default, _ in key_table(job.config_class()) if default and "[]" not in key]
-        files = [str(p) for p in Path().glob(f"{incomplete}*.yaml")]
-        return files + [key for key in keys if key.startswith(incomplete)]
-
-    return complete
-
-
-def split_arguments(arguments: tuple[str, ...]) -> tuple[str | None, list[str]]:
-    """Separate the config file (at most one, before the overrides) from the `key=value` overrides.
-
-    Raises:
-        ConfigError: two files, or an argument that is neither.
-    """
-    files = [a for a in arguments if "=" not in a]
-    if len(files) > 1:
-        for argument in files:
-            if _KEY.fullmatch(argument) and not argument.endswith((".yaml", ".yml")) and not Path(argument).exists():
-                rule = "there is no such file, and it looks like a key"
-                raise ConfigError(f"argument {argument!r}", rule=rule, fix=f"write {argument}=VALUE")
-        raise ConfigError(f"arguments {' and '.join(files)}", rule="at most one config file", fix="write key=value")
-    return (files[0] if files else None), [a for a in arguments if "=" in a]
-
-
-def _conclude(report: Report) -> None:
-    for check in report.checks:
-        mark, colour = ("✓", "green") if check.held else ("✗", "red")
-        click.secho(f"  {mark} {check.name}", fg=colour, nl=False, err=True)
-        click.echo(f"  {check.detail}" if check.detail else "", err=True)
-    if not report.held:
-        sys.exit(1)
-
-
 for _job in JOBS.values():
-    cli.add_command(_job_command(_job))
+    cli.add_command(job_command(_job))
 
 
-@cli.command(cls=_LazyHelp, keys=serve_key_table)
+@cli.command(cls=KeyedCommand, keys=serve_key_table)
 @click.argument("arguments", nargs=-1, metavar="[CONFIG.yaml | MODEL-FOLDER] [key=value ...]")
 @click.option(
     "--dry-run", is_flag=True, help="Check all that can be without a start, print the resolved config and stop."
@@ -247,7 +133,7 @@ def chat(url: str, model: str | None, system: str | None, temperature: float | N
     converse(Chat(url, model or "", system or "", settings, api_key()))
 
 
-@cli.command(cls=_LazyHelp, keys=lambda: key_table(_config_class("plan")))
+@cli.command(cls=KeyedCommand, keys=lambda: key_table(_config_class("plan")))
 @click.argument("arguments", nargs=-1, metavar="[CONFIG.yaml] [key=value ...]")
 @click.option("--json", "as_json", is_flag=True, help="Print all layouts as JSON instead of a table.")
 def plan(arguments: tuple[str, ...], as_json: bool) -> None:
@@ -259,7 +145,7 @@ def plan(arguments: tuple[str, ...], as_json: bool) -> None:
     print_plan(load_config(PlanConfig, config_file, overrides), as_json=as_json)
 
 
-@cli.command(cls=_LazyHelp, keys=lambda: key_table(_config_class("demo")))
+@cli.command(cls=KeyedCommand, keys=lambda: key_table(_config_class("demo")))
 @click.argument("arguments", nargs=-1, metavar="[CONFIG.yaml] [key=value ...]")
 @click.option("--only", metavar="STAGE", help="Run one stage on what the others left.")
 @click.option("--fresh", is_flag=True, help="Remove an earlier demo first.")

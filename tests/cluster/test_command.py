@@ -12,7 +12,8 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from cluster.command import cli, farewell, split_arguments
+from cluster.arguments import split_arguments
+from cluster.command import cli, farewell
 from cluster.jobs import JOBS
 from cluster.schema import key_table
 from danlu.errors import ConfigError
