@@ -14,7 +14,8 @@ from actors.engines.model_files import context_length, read_config
 from actors.engines.protocol import GenerationRequest, SamplingParams
 from actors.engines.select import create_engine
 from actors.engines.settings import TransformersSettings
-from actors.engines.transformers_engine import TransformersEngine, TransformersModel, draw
+from actors.engines.token_draw import draw
+from actors.engines.transformers_engine import TransformersEngine, TransformersModel
 from danlu.errors import InputError, NotAvailableError
 
 LOGITS = torch.tensor([[0.0, 1.0, 2.0, 3.0]])
