@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from ray import serve
@@ -52,10 +53,14 @@ class EmbedderReplica:
         self._embedder = Embedder(validate(EmbeddingSettings, settings).path)
 
     async def embed(self, texts: list[str]) -> tuple[np.ndarray, int] | DanluError:
-        """See EmbeddingModel.embed."""
-        return await asyncio.to_thread(self._embed, texts)
+        """See EmbeddingModel.embed. Once nobody waits for the answer, the work ends within a few texts."""
+        left = Event()
+        try:
+            return await asyncio.to_thread(self._embed, texts, left)
+        finally:
+            left.set()
 
-    def _embed(self, texts: list[str]) -> tuple[np.ndarray, int] | DanluError:
+    def _embed(self, texts: list[str], left: Event) -> tuple[np.ndarray, int] | DanluError:
         counts = token_counts(self._embedder.model, texts)
         limit = self._embedder.model.max_seq_length
         for position, count in enumerate(counts):
@@ -63,7 +68,7 @@ class EmbedderReplica:
                 return InputError(f"input {position} is empty", rule="there is nothing to embed")
             if limit is not None and count > limit:
                 return InputError(f"input {position} has {count} tokens", rule=f"the model reads {limit}")
-        return self._embedder.encode(texts), sum(counts)
+        return self._embedder.encode(texts, stop=left), sum(counts)
 
 
 def token_counts(model: SentenceTransformer, texts: list[str]) -> list[int]:

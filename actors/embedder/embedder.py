@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from concurrent.futures import CancelledError
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any, cast
 
 from actors.embedder.batching import choose_batch_size, groups_of_equal_padding, pad_multiple
@@ -24,6 +26,7 @@ _SAMPLE_TEXTS = 500
 # The fitted embedder is one matrix product for a batch: 8 MB of counts at this size, and no faster with more.
 _FITTED_BATCH_SIZE = 256
 _MOST_BATCH_SIZE = 256
+_LOOK_EVERY = 32  # texts: half a second of a small encoder on a processor
 
 
 def fit_embedder(texts: Sequence[str], dimensions: int = 384, seed: int = 0) -> SentenceTransformer:
@@ -84,7 +87,8 @@ def unknown_token_share(model: SentenceTransformer, texts: Sequence[str]) -> flo
 class Embedder:
     """Holds an embedder and fills in vectors: the callable of a Ray Data actor pool.
 
-    On a CPU a text's vector is the same whatever it is embedded with and however many at a time.
+    On a CPU a text's vector is the same whatever it is embedded with and however many at a time; with the fitted
+    embedder, whose batches are one matrix product, but for its last bit.
 
     Args:
         model: name or path for `load_embedder`.
@@ -111,14 +115,23 @@ class Embedder:
             self.batch_size = _FITTED_BATCH_SIZE
         self._tokens = 0
 
-    def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """(n_texts, dim) float32, unit norm."""
+    def encode(self, texts: Sequence[str], stop: Event | None = None) -> np.ndarray:
+        """(n_texts, dim) float32, unit norm.
+
+        Args:
+            stop: looked at every few texts; once another thread has set it, CancelledError is raised.
+        """
         import numpy as np
 
         vectors = np.zeros((len(texts), self.dimensions), dtype=np.float32)
         for tokens, places in self._groups(texts):
-            group = [texts[place] for place in places]
-            vectors[places] = self._encode(group, self.batch_size or self._fastest(group, tokens))
+            batch_size = self.batch_size or self._fastest([texts[place] for place in places], tokens)
+            together = len(places) if stop is None else _LOOK_EVERY
+            for start in range(0, len(places), together):
+                if stop is not None and stop.is_set():
+                    raise CancelledError
+                some = places[start : start + together]
+                vectors[some] = self._encode([texts[place] for place in some], batch_size)
         return vectors
 
     def _groups(self, texts: Sequence[str]) -> list[tuple[int, np.ndarray]]:
