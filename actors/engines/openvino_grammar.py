@@ -67,10 +67,8 @@ class GrammarCompiler:
         config.structured_output_config = StructuredOutputConfig(grammar=grammar)
         try:
             prompt = openvino.Tensor(np.array([[self._prompt]], dtype=np.int64))
-            handle = self._pipeline.add_request(0, prompt, config)  # a request ends with the last reference to it
-            while self._pipeline.has_non_finished_requests():
-                self._pipeline.step()
-            handle.read()
+            # `generate` lets other threads run, the model's among them; `step` would not until all is compiled.
+            self._pipeline.generate([prompt], [config])
         except RuntimeError as error:
             self._pipeline = None  # it can't be used again
             return _PLACE.sub("", str(error).strip().splitlines()[-1])
