@@ -19,7 +19,7 @@ from actors.engines.step_model import NewTokens, Score
 from actors.engines.tokenizer import ModelTokenizer
 from actors.engines.worker_process import WorkerProcess
 from danlu.config import validate
-from danlu.errors import ConfigError, InputError, ResourceError
+from danlu.errors import ConfigError, InputError, ResourceError, RunError
 
 _MOST_MIN_P = 1 - 1e-6  # openvino-genai takes no 1, which keeps the likeliest token alone as this does
 _KEPT_SHAPES = 64
@@ -67,6 +67,9 @@ class OpenVinoEngine(StepEngine):
             await asyncio.wait_for(asyncio.shield(compiled), _COMPILE_S)
         except TimeoutError:
             raise InputError("the grammar", rule=f"it was not compiled within {_COMPILE_S:g} s") from None
+        except RunError:
+            self._check_up()  # the process has ended: the engine is down, and says why
+            raise
 
     def _end_compiling(self, compiled: asyncio.Task[None]) -> None:
         self._compiling.release()
@@ -179,12 +182,13 @@ class OpenVinoModel:
             config = generation_config(sampling, self._end_tokens)
             if self._settings.prompt_lookup:
                 config.num_assistant_tokens, config.max_ngram_size = self._settings.prompt_lookup, _LOOKUP_TOKENS
-            if sampling.logprobs is not None:
-                self._with_logprobs.add(request_id)
             try:
                 self._handles[request_id] = self._pipeline.add_request(request_id, ids, config)
             except RuntimeError as error:
                 self._refused.append(NewTokens(request_id, [], error=str(error).splitlines()[0]))
+                continue
+            if sampling.logprobs is not None:
+                self._with_logprobs.add(request_id)
 
     def _read(self, request_id: int) -> NewTokens | None:
         # Runs for every token, and each call into the library costs microseconds: no more of them than needed.

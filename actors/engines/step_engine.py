@@ -170,7 +170,8 @@ class StepEngine:
                 self._mailboxes[ticket].put_nowait(event)
 
     def _break(self, error: BaseException) -> None:
-        self._down = f"it broke ({type(error).__name__}: {error})"
+        if self._down in ("", _NOT_STARTED):
+            self._down = f"it broke ({type(error).__name__}: {error})"
         for mailbox in self._mailboxes.values():
             mailbox.put_nowait(self._error())
 

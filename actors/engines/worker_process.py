@@ -42,7 +42,7 @@ class WorkerProcess:
         self._listening: asyncio.Task[None]
         self._loaded: asyncio.Future[None]
         self._finished = False
-        self._up = self._stopping = False
+        self._up = False
 
     async def start(self, name: str, deliver: Deliver, broken: Broken) -> None:
         """Load the model. `deliver` and `broken` are called on this event loop from then on.
@@ -69,6 +69,8 @@ class WorkerProcess:
         try:
             await self._loaded
             self._up = True
+            if self._finished:
+                raise RunError("the model's process has ended")
         except BaseException:
             await self.stop()
             raise
@@ -94,11 +96,12 @@ class WorkerProcess:
         """End all requests as aborted, free the model, and end the process."""
         if self._process is None:
             return
-        self._stopping = True
         self.submit(Stop())
         done, _ = await asyncio.wait([self._listening], timeout=_END_WITHIN_S)
         if not done:
             self._listening.cancel()
+            self._finished = True
+            self._end(RunError("the model's process did not stop", rule=f"it had {_END_WITHIN_S:g} s"))
         assert self._process.stdin is not None
         self._process.stdin.close()  # which ends it, wherever it stands
         self._writer.close()
@@ -139,7 +142,7 @@ class WorkerProcess:
         for future in (self._loaded, *self._preparing.values()):
             if not future.done():
                 future.set_exception(gone)
-        if error is not None and not self._stopping and self._up:
+        if error is not None and self._up:  # also while it is stopped: those who wait for events wait for ever else
             self._broken(error)
 
     async def _died(self) -> RunError:

@@ -45,6 +45,8 @@ class WorkerThread:
 
     async def stop(self) -> None:
         """End all requests as aborted and free the model."""
+        if self._loop is None:
+            return
         self.submit(Stop())
         await asyncio.shield(asyncio.wrap_future(self._worker.finished))
 

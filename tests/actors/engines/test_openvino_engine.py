@@ -46,21 +46,32 @@ def test_a_limit_too_small_for_anything_is_refused() -> None:
         kv_blocks(CONFIG, OpenVinoSettings(kv_cache_gib=0.001))
 
 
+class Refuses:
+    """A pipeline that takes nothing."""
+
+    def add_request(self, *_: object) -> None:
+        raise RuntimeError("no")
+
+    def step(self) -> None: ...
+
+
 def test_a_refused_request_that_is_aborted_is_not_told_of_again(
     checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Refuses:
-        def add_request(self, *_: object) -> None:
-            raise RuntimeError("no")
-
-        def step(self) -> None: ...
-
     model = OpenVinoModel(checkpoint, read_config(checkpoint), OpenVinoSettings())
     monkeypatch.setattr(model, "_pipeline", Refuses())
     for number in (1, 2):
         model.add(number, [1], SamplingParams(max_tokens=1, temperature=0.0))
     model.cancel(1)
     assert [new.request_id for new in model.step()] == [2]
+
+
+def test_a_refused_request_leaves_nothing_behind(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = OpenVinoModel(checkpoint, read_config(checkpoint), OpenVinoSettings())
+    monkeypatch.setattr(model, "_pipeline", Refuses())
+    model.add(1, [1], SamplingParams(max_tokens=1, temperature=0.0, logprobs=0))
+    assert [new.error for new in model.step()] == ["no"]
+    assert not model._with_logprobs and not model._handles and not model._waiting
 
 
 def request(name: str, **sampling: Any) -> GenerationRequest:

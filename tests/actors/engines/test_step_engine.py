@@ -383,6 +383,17 @@ def test_a_start_that_is_given_up_can_be_shut_down(tokenizer: ModelTokenizer) ->
     asyncio.run(session())
 
 
+def test_a_start_that_never_began_can_be_shut_down(tokenizer: ModelTokenizer) -> None:
+    async def session() -> None:
+        engine = StepEngine("scripted", WorkerThread(ScriptedModel([1]), tokenizer), tokenizer, CONTEXT)
+        started, _ = await asyncio.wait_for(
+            asyncio.gather(engine.start(), engine.shutdown(), return_exceptions=True), 5
+        )
+        assert isinstance(started, asyncio.CancelledError)
+
+    asyncio.run(session())
+
+
 def test_every_start_waits_for_the_model_and_tells_why_it_did_not_load(tokenizer: ModelTokenizer) -> None:
     model = ScriptedModel([1])
     model.broken = InputError("the model is torn")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import signal
 import subprocess
@@ -15,8 +16,12 @@ from typing import Any
 import psutil
 import pytest
 
+from actors.engines import worker_process
 from actors.engines.openvino_engine import OpenVinoEngine
 from actors.engines.protocol import GenerationRequest, SamplingParams
+from actors.engines.step_engine import StepEngine
+from actors.engines.tokenizer import ModelTokenizer
+from actors.engines.worker_process import WorkerProcess
 from danlu.errors import InputError, RunError
 
 
@@ -124,6 +129,65 @@ def test_a_start_that_is_given_up_leaves_no_process(checkpoint: Path) -> None:
         assert not model_processes()
         with pytest.raises(RunError, match="shut down"):
             await engine.health()
+
+    asyncio.run(run())
+
+
+STUCK = """
+import os, signal, time
+from actors.engines.step_model import NewTokens
+
+class Stuck:
+    \"\"\"Says one token and then never comes back, or dies once it is to stop.\"\"\"
+
+    def __init__(self, dies, token):
+        self.dies, self.token, self.said = dies, token, False
+
+    def load(self): ...
+
+    def add(self, request_id, prompt_ids, sampling): ...
+
+    def cancel(self, request_id): ...
+
+    def step(self):
+        if self.said:
+            time.sleep(0.5 if self.dies else 600)
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.said = True
+        return [NewTokens(0, [self.token])]
+
+    def running(self):
+        return 1
+
+    def kv_cache_use(self):
+        return None
+
+    def close(self): ...
+"""
+
+
+@pytest.mark.parametrize("dies", [True, False])
+def test_a_shutdown_ends_requests_of_a_process_that_does_not(
+    dies: bool, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "stuck_model.py").write_text(STUCK)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    if not dies:
+        monkeypatch.setattr(worker_process, "_END_WITHIN_S", 0.5)
+    tokenizer = ModelTokenizer(checkpoint)
+    model = importlib.import_module("stuck_model").Stuck(dies, tokenizer.encode("a")[-1])
+
+    async def run() -> None:
+        engine = StepEngine("stuck", WorkerProcess(model, checkpoint), tokenizer, 100)
+        await engine.start()
+        stream = engine.generate(request(max_tokens=50))
+        assert (await anext(stream)).text
+        asked = asyncio.ensure_future(anext(stream))
+        await engine.shutdown()
+        with pytest.raises(RunError, match="shut down"):
+            await asyncio.wait_for(asked, 10)
+        assert not model_processes()
 
     asyncio.run(run())
 
