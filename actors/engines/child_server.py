@@ -107,7 +107,7 @@ class ChildServer:
 
     async def _wait_until_healthy(self, process: asyncio.subprocess.Process, reading: asyncio.Task[None]) -> None:
         deadline = time.monotonic() + self._start_timeout_s
-        async with httpx.AsyncClient(base_url=self.url, timeout=_HEALTH_WITHIN_S) as client:
+        async with _client(self.url) as client:
             while time.monotonic() < deadline:
                 if process.returncode is not None:
                     await reading
@@ -135,7 +135,7 @@ class ChildServer:
             try:
                 await self._launch()
                 healthy_at = time.monotonic()
-            except RunError as error:
+            except (RunError, OSError) as error:  # the machine may lack memory or processes for a moment
                 log.error("%s", error)
                 await self._end_process()
         self.given_up = True
@@ -146,7 +146,7 @@ class ChildServer:
         ended = asyncio.ensure_future(process.wait())
         unhealthy = 0
         try:
-            async with httpx.AsyncClient(base_url=self.url, timeout=_HEALTH_WITHIN_S) as client:
+            async with _client(self.url) as client:
                 while unhealthy < _UNHEALTHY:
                     if (await asyncio.wait({ended}, timeout=_HEALTH_EVERY_S))[0]:
                         return f"ended with code {await ended}"
@@ -178,6 +178,11 @@ class ChildServer:
             rule=rule + (f"; it said:\n{said}" if said else " and said nothing"),
             fix="try the command by hand",
         )
+
+
+def _client(url: str) -> httpx.AsyncClient:
+    """Asks a server of this machine, so never by the proxy that HTTP_PROXY names."""
+    return httpx.AsyncClient(base_url=url, timeout=_HEALTH_WITHIN_S, trust_env=False)
 
 
 async def _is_healthy(client: httpx.AsyncClient) -> bool:

@@ -67,7 +67,9 @@ class TrtllmServeEngine(TensorRtLlmEngine):
             restarts=self._settings.restarts,
         )
         self._client = httpx.AsyncClient(
-            timeout=httpx.Timeout(10.0, read=None, pool=None), limits=httpx.Limits(max_connections=None)
+            timeout=httpx.Timeout(10.0, read=None, pool=None),
+            limits=httpx.Limits(max_connections=None),
+            trust_env=False,  # else HTTP_PROXY would send prompts for this machine to another one
         )
         self._ended: dict[str, asyncio.Event] = {}  # by request id; set by `abort`
 

@@ -96,3 +96,47 @@ def test_a_server_that_is_not_healthy_any_more_is_started_again(
         await server.stop()
 
     asyncio.run(session())
+
+
+_MAY_STAY = _SERVER.replace("while not server.asked", "while not server.asked or os.path.exists(marker + '.second')")
+
+
+def test_a_server_whose_start_the_machine_refuses_for_a_moment_is_started_again(tmp_path: Path) -> None:
+    marker, calls = tmp_path / "marker", 0
+
+    def command(port: int) -> list[str]:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise OSError("no memory")
+        if calls == 3:
+            marker.unlink()
+            (tmp_path / "marker.stays").touch()
+        return [sys.executable, "-c", _MAY_STAY, str(port), str(marker)]
+
+    async def session() -> None:
+        server = ChildServer("s", command, start_timeout_s=20, restarts=5, pause_s=0.01)
+        await server.start()
+        async with asyncio.timeout(30):
+            while calls < 3 or server.problem:
+                await asyncio.sleep(0.01)
+        await server.stop()
+
+    asyncio.run(session())
+
+
+def test_a_proxy_is_not_asked_about_a_server_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "marker.stays").touch()
+
+    def command(port: int) -> list[str]:
+        return [sys.executable, "-c", _MAY_STAY, str(port), str(tmp_path / "marker")]
+
+    async def session() -> None:
+        server = ChildServer("s", command, start_timeout_s=10, restarts=0)
+        await server.start()
+        await server.stop()
+
+    asyncio.run(session())
