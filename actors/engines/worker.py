@@ -94,7 +94,8 @@ class Worker:
     Args:
         model: loaded, stepped and closed by `run`, never touched from elsewhere.
         decode: token ids to text.
-        send: gets the events of one step, [(request id, event)], called from this thread.
+        send: gets the events of one step, [(request id, event)], called from this thread; none of them once a second
+            while steps bring none, for who passes `progress` on.
         token_bytes: what a token stands for.
         commands: obeyed between two steps.
     """
@@ -116,6 +117,7 @@ class Worker:
         self._commands = commands
         self._answers: dict[int, Answer] = {}
         self._outbox: list[tuple[int, Event]] = []
+        self._to_tell = False  # of counts, should no event go out: a long prompt brings none for many steps
 
     def progress(self) -> Progress:
         """How far it has come, from any thread."""
@@ -177,7 +179,7 @@ class Worker:
         self._running = self._model.running() if self._answers else 0
         now = time.monotonic()
         if not self._answers or now - self._cache_seen_at >= _LOOK_AT_CACHE_EVERY_S:
-            self._kv_cache_use, self._cache_seen_at = self._model.kv_cache_use(), now
+            self._kv_cache_use, self._cache_seen_at, self._to_tell = self._model.kv_cache_use(), now, True
         pause_s = bundle_s(len(self._answers))
         for request_id, answer in self._answers.items():
             if answer.is_due(now, pause_s):
@@ -223,8 +225,8 @@ class Worker:
         self._outbox.append((request_id, answer.delta(time.monotonic(), reason)))
 
     def _flush(self) -> None:
-        if self._outbox:
-            events, self._outbox = self._outbox, []
+        if self._outbox or self._to_tell:
+            events, self._outbox, self._to_tell = self._outbox, [], False
             self._send(events)
 
 

@@ -49,3 +49,28 @@ def test_tokens_past_a_stop_string_are_neither_counted_nor_scored() -> None:
     assert (last.text, last.finish_reason, last.completion_tokens) == ("ab", "stop", 3)
     assert [entry.token for entry in last.logprobs] == [b"a", b"b", b"c"]
     assert worker.progress().completion_tokens == 3
+
+
+class Reader(Guesser):
+    """Reads a prompt for some steps before it says anything."""
+
+    steps = 0
+
+    def step(self) -> list[NewTokens]:
+        self.steps += 1
+        return super().step() if self.steps == 3 else []
+
+
+def test_a_prompt_that_is_being_read_is_told_of_before_its_text() -> None:
+    commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
+    told: list[tuple[int, int]] = []  # events, and sequences that run
+
+    def send(events: list[tuple[int, Event]]) -> None:
+        told.append((len(events), worker.progress().running))
+
+    worker = Worker(Reader(commands), lambda ids: "".join(map(chr, ids)), send, lambda token: bytes([token]), commands)
+    commands.put(Submit(1, [0], SamplingParams()))
+    worker.run()
+    assert worker.finished.result() is None
+    assert told[0] == (0, 1)
+    assert sum(events for events, _ in told) >= 1
