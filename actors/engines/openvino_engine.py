@@ -57,14 +57,17 @@ class OpenVinoEngine(StepEngine):
     async def _prepare(self, grammar: str) -> None:
         self._check_up()
         try:
-            await asyncio.wait_for(self._compiling.acquire(), _COMPILE_S)
+            # Not wait_for: before Python 3.12 it forgets that its caller was cancelled where it is done at that moment.
+            async with asyncio.timeout(_COMPILE_S):
+                await self._compiling.acquire()
         except TimeoutError:
             rule = "those before it are still being compiled"
             raise ResourceError("the grammar has to wait", rule=rule, fix="try again shortly") from None
         compiled = asyncio.create_task(self._process.prepare(grammar))
         compiled.add_done_callback(self._end_compiling)
         try:
-            await asyncio.wait_for(asyncio.shield(compiled), _COMPILE_S)
+            async with asyncio.timeout(_COMPILE_S):
+                await asyncio.shield(compiled)
         except TimeoutError:
             raise InputError("the grammar", rule=f"it was not compiled within {_COMPILE_S:g} s") from None
         except RunError:

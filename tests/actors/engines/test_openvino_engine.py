@@ -135,6 +135,33 @@ def test_waiting_for_other_grammars_is_no_time_of_compiling(
     asyncio.run(session())
 
 
+@pytest.mark.parametrize("ticks", range(4))
+def test_who_leaves_as_a_grammar_gets_its_turn_is_not_served(
+    ticks: int, compiling: Callable[..., OpenVinoEngine]
+) -> None:
+    async def session() -> None:
+        release = asyncio.Event()
+
+        async def prepare(grammar: str) -> None:
+            await release.wait()
+
+        engine = compiling(prepare)
+        first, second = (asyncio.create_task(engine._prepare(name)) for name in "ab")
+        await asyncio.sleep(0.01)
+        release.set()
+        while not first.done():
+            await asyncio.sleep(0)
+        for _ in range(ticks):
+            await asyncio.sleep(0)
+        if not second.done():
+            second.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await second
+        await asyncio.wait_for(engine._prepare("c"), 5)
+
+    asyncio.run(session())
+
+
 def test_a_grammar_that_is_none_keeps_no_other_from_being_compiled(
     compiling: Callable[..., OpenVinoEngine],
 ) -> None:
