@@ -147,7 +147,7 @@ def _leftovers() -> list[Path]:
     found = []
     places = {Path(tempfile.gettempdir()), _SHORT}
     for folder in (folder for place in places for folder in place.glob(f"{_PREFIX}*")):
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, IndexError, psutil.AccessDenied):  # a torn or empty file is no owner's word
             if folder.stat().st_uid != os.getuid():
                 continue
             owner = (folder / _OWNER).read_text(encoding="utf-8")

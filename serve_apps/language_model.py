@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 from actors.engines.protocol import Completion, Delta, GenerationRequest, Message, SamplingParams, Tool
+from serve_apps.request_record import RequestRecord
 from serve_apps.served_model import ModelUnavailableError, ServedModel
 
 # A model that answered so lately is not asked again whether it is awake.
@@ -96,6 +97,13 @@ class LanguageModel(ServedModel):
     async def _stream(self, method: str, *arguments: object) -> AsyncGenerator[Any, None]:
         await self._wake()
         async with aclosing(super()._stream(method, *arguments)) as parts:
+            async for part in parts:
+                yield part
+
+    async def _pieces(
+        self, method: str, arguments: Sequence[object], record: RequestRecord | None
+    ) -> AsyncGenerator[Any, None]:
+        async with aclosing(super()._pieces(method, arguments, record)) as parts:
             async for part in parts:
                 self._awake_until = time.monotonic() + _AWAKE_S
                 yield part

@@ -7,6 +7,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from ray.serve.config import RequestRouterConfig
@@ -83,10 +84,9 @@ class ModelRouter(RequestRouter):
             if (left := until - time.monotonic()) <= 0:
                 roomy = loads  # Serve asks them itself
                 break
-            try:
-                await asyncio.wait_for(self._changed.wait(), left)
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):  # wait_for may lose the cancelling of a request that is left
+                    await self._changed.wait()
         if not roomy:
             return []
         pair = random.sample(list(roomy), min(2, len(roomy)))
@@ -99,8 +99,11 @@ class ModelRouter(RequestRouter):
             self._index.add(hashes, first)
         if pending_request is not None:
             self._unsent[pending_request.metadata.internal_request_id] = first, time.monotonic()
-        replicas = self.curr_replicas
-        return [[replicas[first]], [replicas[replica] for replica in pair if replica != first]]
+        replicas, limits = self.curr_replicas, self._limits()
+        # Full by hearsay: Serve asks one beside, for what other processes had there may have ended long ago.
+        doubted = [replica for replica in replicas if replica not in roomy and self._ongoing[replica] < limits[replica]]
+        asked = [first, *random.sample(doubted, min(1, len(doubted)))]
+        return [[replicas[one] for one in asked], [replicas[replica] for replica in pair if replica != first]]
 
     def on_send_request(self, replica_id: ReplicaID) -> None:
         """Serve's hook: from here on Serve counts the request."""

@@ -89,7 +89,7 @@ class ServedModel:
             try:
                 answer = _raised(await self._in_time(response, record))
             except (asyncio.CancelledError, DeadlineError):
-                response.cancel()
+                _leave(response)
                 raise
             except Exception as error:
                 await self._before_another(attempt, error, record)
@@ -144,7 +144,7 @@ class ServedModel:
                 tokens = _note(record, part, tokens)
                 yield part
         finally:
-            response.cancel()
+            _leave(response)
 
     async def _in_time(self, step: Awaitable[AnswerT], record: RequestRecord | None) -> AnswerT:
         """Wait for a step, until the request's deadline at most."""
@@ -186,6 +186,18 @@ class ServedModel:
         if isinstance(error, RayActorError | DeploymentUnavailableError):
             return ModelUnavailableError(f"model {self.name!r} is not available", rule="its replica is gone")
         return error
+
+
+def _leave(response: Any) -> None:
+    """Cancel a call of which no more is wanted.
+
+    Serve's response does not know of its place yet where it is cancelled the moment it gets one. Nobody would ever read
+    such a call, so it would never end, and count as one under way for ever.
+    """
+    response.cancel()
+    place = response._replica_result_future
+    if place.done() and not place.cancelled() and place.exception() is None:
+        place.result().cancel()
 
 
 def _what_went_wrong(error: Exception) -> str:

@@ -60,7 +60,10 @@ class Accounts:
         grant = uuid4().hex
         try:
             answer = await self._ledger.admit(grant, key.name, limits, tokens)
-        except LedgerUnavailableError as error:
+        except BaseException as error:
+            self._charge(Charge(key.name, 0, grant))  # the ledger may hold it all the same
+            if not isinstance(error, LedgerUnavailableError):
+                raise  # the client has left, it may be
             headers = {"Retry-After": str(error.retry_after_s)}
             raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, str(error), kind="server_error", headers=headers) from error
         if isinstance(answer, Refusal):
@@ -73,7 +76,10 @@ class Accounts:
         tokens = record.prompt_tokens + record.completion_tokens
         if record.grant is None and not tokens:
             return
-        self._charges.append(Charge(key.name, tokens, record.grant))
+        self._charge(Charge(key.name, tokens, record.grant))
+
+    def _charge(self, charge: Charge) -> None:
+        self._charges.append(charge)
         if self._sending is None or self._sending.done():
             self._sending = asyncio.create_task(self._send())
 

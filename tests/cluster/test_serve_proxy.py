@@ -72,6 +72,15 @@ def test_sockets_have_names_short_enough_wherever_temporary_files_go(long_tmpdir
             assert len(str(path.parent / ("x" * 56) / path.name)) <= 97
 
 
+def test_a_folder_whose_owner_could_not_be_written_stops_no_start(long_tmpdir: Path) -> None:
+    """A full disk leaves an empty file."""
+    folder = long_tmpdir / "danlu-haproxy-x"
+    folder.mkdir()
+    (folder / "owner").touch()
+    with haproxy():
+        pass
+
+
 KILLED = """
 import os, signal, subprocess
 from cluster.serve_proxy import haproxy

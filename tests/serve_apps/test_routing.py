@@ -8,17 +8,20 @@ import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import httpx
 import pytest
 from ray import cloudpickle, serve
+from ray.serve.request_router import PendingRequest, ReplicaID
 
 from actors.engines.protocol import Delta, GenerationRequest, SamplingParams
 from serve_apps.config import ModelSettings
 from serve_apps.gateway.app import build
 from serve_apps.language_model import app_name
 from serve_apps.models import EngineFactory, application
-from serve_apps.routing import prompt_of
+from serve_apps.routing import ModelRouter, prompt_of
 
 MOST_AHEAD = 3
 PLACES = 4  # requests that the small model takes at once
@@ -139,3 +142,46 @@ def test_adapters_do_not_share_what_was_read() -> None:
     assert prompt_of([GenerationRequest("1", "a")]) != prompt_of([GenerationRequest("2", "a", adapter="b")])
     assert prompt_of(["1", messages, sampling, None]) != prompt_of(["1", messages, sampling, "b"])
     assert prompt_of([]) == prompt_of(["describe"]) == ""
+
+
+class Deployment(NamedTuple):
+    """What Serve's routers read of a deployment's id."""
+
+    name: str = "engine"
+    app_name: str = "model-m"
+
+
+class Quiet:
+    """A replica that is idle, as Serve's routers see one."""
+
+    max_ongoing_requests = PLACES
+
+    def __init__(self, name: str) -> None:
+        self.replica_id = ReplicaID(name, deployment_id=Deployment())  # type: ignore[arg-type]
+        self.asked = asyncio.Event()
+
+    async def get_queue_len(self, *, deadline_s: float) -> int:
+        self.asked.set()
+        return 0
+
+
+def test_a_replica_that_others_had_filled_is_asked_again() -> None:
+    """It was left out for ten seconds, idle, while the other one had room."""
+
+    async def session() -> None:
+        source: Any = SimpleNamespace(value="REPLICA")
+        deployment: Any = Deployment()
+        router = ModelRouter(deployment, source, use_replica_queue_len_cache=True)
+        router.initialize_state()
+        replicas = [Quiet("a"), Quiet("b")]
+        router.update_replicas(replicas)  # type: ignore[arg-type]
+        await asyncio.wait_for(replicas[0].asked.wait(), 10)
+        replicas[0].asked.clear()
+        await asyncio.sleep(0.05)
+        router.on_new_queue_len_info(replicas[0].replica_id, PLACES)
+        asking: Any = SimpleNamespace(request_id="1", internal_request_id="1", multiplexed_model_id="")
+        request = PendingRequest([], {}, asking)
+        assert await router._choose_replica_for_request(request) is replicas[1]
+        await asyncio.wait_for(replicas[0].asked.wait(), 10)
+
+    asyncio.run(session())

@@ -99,3 +99,29 @@ def test_an_end_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
         await asyncio.wait_for(accounts.flush(), 10)
 
     asyncio.run(session())
+
+
+class Late(LocalLedger):
+    """A ledger whose answer is not there yet when the client leaves."""
+
+    async def admit(self, grant: str, key: str, limits: Limits, tokens: int) -> Grant | Refusal:
+        answer = await super().admit(grant, key, limits, tokens)
+        await asyncio.sleep(0.1)
+        return answer
+
+
+def test_who_leaves_while_limits_are_asked_holds_nothing() -> None:
+    """All that the request might have taken was held for as long as a request may last, and then charged."""
+
+    async def session() -> None:
+        ledger = Late(None, lifetime_s=600)
+        accounts = Accounts(ledger, Limits())
+        asking = asyncio.create_task(accounts.admit(RequestRecord("r"), ApiKey("a", LIMITS), 900))
+        await asyncio.sleep(0.01)
+        asking.cancel()
+        await asyncio.wait([asking])
+        assert asking.cancelled()
+        await accounts.flush()
+        assert isinstance(await ledger.admit("next", "a", LIMITS, 1000), Grant)
+
+    asyncio.run(session())
