@@ -100,7 +100,7 @@ def serve(
     from cluster.local_ray import prepare_environment
 
     if ray_address is None:
-        prepare_environment()
+        prepare_environment(lasting=True)
     from cluster.serving import check_start, print_deploy_config, resolve_serve_config, serve_until_interrupted
 
     require_placement("danlu serve", uses_ray=True, ray_address=ray_address, cpus=cpus)

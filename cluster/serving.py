@@ -52,7 +52,7 @@ def check_start(config: ServeConfig, *, ray_address: str | None = None, cpus: in
         ResourceError: a local Ray of so many CPUs can't hold the applications.
     """
     if ray_address is None:
-        prepare_environment()
+        prepare_environment(lasting=True)
     import ray
 
     from serve_apps.launch import require_room

@@ -19,8 +19,8 @@ from serve_apps.prefixes import PrefixIndex, block_hashes, choose, with_room
 # Serve sends a request right after it was chosen for; one that is not sent by then has been cancelled.
 _SENT_WITHIN_S = 1.0
 # Where all are full, the replicas are asked so often whether another process's requests have ended.
-_LOOK_AGAIN_S = 0.05
-# Serve's own pause after a replica has turned out to be full.
+_LOOK_AGAIN_S = 0.1
+# Serve's own pause after a replica has turned out to be full. Nothing wakes a request from it.
 _PAUSE_S = 0.005
 
 
@@ -38,7 +38,7 @@ def router_config(most_ahead: int | None = None, remembered: int = 0) -> Request
         request_router_class="serve_apps.routing.ModelRouter",
         request_router_kwargs=kwargs,
         initial_backoff_s=_PAUSE_S,
-        max_backoff_s=_LOOK_AGAIN_S,
+        max_backoff_s=_PAUSE_S,
     )
 
 
@@ -79,10 +79,10 @@ class ModelRouter(RequestRouter):
         if pending_request is not None:
             pending_request.routing_context.should_backoff = True  # else Serve asks again without a pause
             self._unsent.pop(pending_request.metadata.internal_request_id, None)  # the one chosen before was full
-        until = time.monotonic() + _LOOK_AGAIN_S
+        until, blind = time.monotonic() + _LOOK_AGAIN_S, False
         while not (roomy := with_room(loads := self._loads(), self._limits())):
             if (left := until - time.monotonic()) <= 0:
-                roomy = loads  # Serve asks them itself
+                roomy, blind = loads, True  # Serve asks them itself
                 break
             with suppress(TimeoutError):
                 async with asyncio.timeout(left):  # wait_for may lose the cancelling of a request that is left
@@ -95,9 +95,9 @@ class ModelRouter(RequestRouter):
             hashes = block_hashes(prompt_of(pending_request.args))
         having = self._index.longest(hashes)[1] if self._index is not None else ()
         first = choose(having, roomy, self._most_ahead, pair)
-        if self._index is not None:
+        if self._index is not None and not blind:
             self._index.add(hashes, first)
-        if pending_request is not None:
+        if pending_request is not None and not blind:  # else one that waits on would keep others from a place
             self._unsent[pending_request.metadata.internal_request_id] = first, time.monotonic()
         replicas, limits = self.curr_replicas, self._limits()
         # Full by hearsay: Serve asks one beside, for what other processes had there may have ended long ago.

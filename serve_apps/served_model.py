@@ -195,8 +195,8 @@ def _leave(response: Any) -> None:
     such a call, so it would never end, and count as one under way for ever.
     """
     response.cancel()
-    place = response._replica_result_future
-    if place.done() and not place.cancelled() and place.exception() is None:
+    place = getattr(response, "_replica_result_future", None)  # there is no public way
+    if place is not None and place.done() and not place.cancelled() and place.exception() is None:
         place.result().cancel()
 
 

@@ -63,11 +63,13 @@ class Finished:
 
 
 def frame(message: object) -> bytes:
-    """A message as it is sent. An error that can't be pickled goes as its text."""
+    """A message as it is sent. An error that can't be pickled, or read again, goes as its text."""
+    error = getattr(message, "error", None)
     try:
         body = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
-    except (pickle.PicklingError, TypeError, AttributeError):
-        error = getattr(message, "error", None)
+        if error is not None:
+            pickle.loads(body)
+    except Exception:
         if error is None:
             raise
         fields = {**vars(message), "error": RuntimeError(f"{type(error).__name__}: {error}")}

@@ -28,6 +28,8 @@ class _Link:
 
     def __init__(self, link: socket.socket) -> None:
         self._link = link
+        self._waiting = select.poll()  # takes any descriptor; the parent may have opened thousands before this one
+        self._waiting.register(link, select.POLLIN)
         self._sending = threading.Lock()
         # Large grammars in a row must keep neither the model nor each other's answers waiting longer than they take.
         self._compiling = ThreadPoolExecutor(max_workers=1, thread_name_prefix="grammar")
@@ -41,7 +43,7 @@ class _Link:
 
     def get(self, block: bool = True) -> Command:
         """See worker.Commands."""
-        while block or select.select([self._link], [], [], 0)[0]:
+        while block or self._waiting.poll(0):
             message = self.receive()
             if isinstance(message, Prepare):
                 self._compiling.submit(self._prepare, message)

@@ -26,6 +26,7 @@ from serve_apps.gateway import errors
 from serve_apps.gateway.charging import demand_keys, settle
 from serve_apps.gateway.middleware import LimitBody
 from serve_apps.language_model import LanguageModel
+from serve_apps.routing import router_config
 
 # Messages that one process answers at a time; what is above waits, then gets 429.
 _MAX_ONGOING = 64
@@ -96,6 +97,7 @@ def build(config: dict[str, Any]) -> serve.Application:
         num_replicas=settings.replicas,
         max_ongoing_requests=_MAX_ONGOING,
         max_queued_requests=_MAX_ONGOING,
+        request_router_config=router_config(),
         backpressure_config=BackpressureConfig(status_code=429, retry_after_s=1),
         ray_actor_options={"num_cpus": settings.cpus},
         graceful_shutdown_timeout_s=30.0,

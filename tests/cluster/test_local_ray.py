@@ -148,15 +148,15 @@ def test_a_ray_that_does_not_start_is_one_clear_error(monkeypatch: pytest.Monkey
 
 
 SESSION = """
-import sys
+import os, sys
 from cluster.local_ray import prepare_environment, ray_session
-prepare_environment()
+prepare_environment(lasting=True)
 with ray_session():
     import ray
     @ray.remote
-    def one():
-        return 1
-    assert ray.get(one.remote()) == 1
+    def inherited():
+        return os.environ["MALLOC_ARENA_MAX"]
+    assert ray.get(inherited.remote()) == "2"
     print(ray.get_runtime_context().gcs_address, flush=True)
     sys.stdin.read()
 """

@@ -59,3 +59,19 @@ def test_an_error_that_cannot_be_sent_goes_as_its_text() -> None:
     assert isinstance(told, Finished) and "1 and 2" in str(told.error)
     kept = through(Loaded(InputError("the model", rule="it is torn")))
     assert isinstance(kept, Loaded) and isinstance(kept.error, InputError) and "torn" in str(kept.error)
+
+
+class _TwoArguments(Exception):
+    """Is pickled, and can't be read again: the arguments that BaseException keeps are not those of __init__."""
+
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(f"{what}: {why}")
+
+
+def test_an_error_that_can_not_be_read_again_goes_as_its_text() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.sendall(frame(Finished(_TwoArguments("a", "b"))))
+        arrived = receive_message(theirs)
+    assert isinstance(arrived, Finished)
+    assert str(arrived.error) == "_TwoArguments: a: b"
