@@ -72,9 +72,7 @@ class LocalLedger:
 
     async def charge(self, charges: Sequence[Charge]) -> None:
         """See Ledger.charge. Returns before it is on disk."""
-        for charge in charges:
-            self._ledger.charge(charge, time.monotonic())
-        self._note(charges)
+        self._note([charge for charge in charges if self._ledger.charge(charge, time.monotonic())])
 
     def _note(self, charges: Sequence[Charge]) -> None:
         """Have charges written."""

@@ -11,10 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
+from uuid import uuid4
 
 MINUTE_S = 60.0
 # What float arithmetic may lose between a refusal's waiting time and the next try.
 _ROUNDING = 1e-6
+# Charges that are known again: as many as a gateway keeps for a ledger that does not answer.
+_REMEMBERED = 100_000
 
 Reason = Literal["requests", "tokens", "too_large", "budget"]
 
@@ -76,11 +79,17 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Charge:
-    """What a request took in the end. `grant` is the id that it was admitted with, None where it has no limits."""
+    """What a request took in the end.
+
+    Args:
+        grant: the id that it was admitted with, None where it has no limits.
+        id: of the charge, which may be told twice where the first answer was lost.
+    """
 
     key: str
     tokens: int
     grant: str | None = None
+    id: str = field(default_factory=lambda: uuid4().hex)
 
 
 @dataclass
@@ -133,6 +142,7 @@ class Ledger:
         self._held: dict[str, _Held] = {}  # by grant, oldest first
         self._lifetime_s = lifetime_s
         self._lost: list[Charge] = []
+        self._told: dict[str, None] = {}  # the last charges, oldest first
 
     def used(self, key: str) -> int:
         """Tokens that a key has taken; those of requests under way are not among them."""
@@ -159,16 +169,25 @@ class Ledger:
         self._held[grant] = _Held(key, tokens, limits, now)
         return Grant(_standings(account, limits))
 
-    def charge(self, charge: Charge, now: float) -> None:
+    def charge(self, charge: Charge, now: float) -> bool:
         """A request has ended and took `charge.tokens`; the rest of what was held is free again.
 
         A grant that is not known (the ledger was started anew) still counts as used.
+
+        Returns:
+            False where the request has been charged before, also as one that was given up; nothing changes then.
         """
+        told = charge.grant or charge.id
+        if told in self._told:
+            return False
+        self._told[told] = None
+        if len(self._told) > _REMEMBERED:
+            del self._told[next(iter(self._told))]
         account = self._account(charge.key)
         account.used += charge.tokens
         held = self._held.pop(charge.grant, None) if charge.grant is not None else None
         if held is None:
-            return
+            return True
         account.held -= held.tokens
         limit = held.limits.tokens_per_minute
         if limit is not None:
@@ -178,6 +197,7 @@ class Ledger:
                 # The bucket has refilled since: giving all of it back would let the key take that part twice.
                 spared = max(0.0, spared - limit / MINUTE_S * max(0.0, now - held.at))
             account.tokens.taken = max(0.0, account.tokens.taken - spared)
+        return True
 
     def lost(self) -> list[Charge]:
         """What was charged, since the last call, for requests that nobody told the end of."""

@@ -52,6 +52,21 @@ def test_a_write_that_failed_is_tried_again_at_the_end(tmp_path: Path) -> None:
     assert UsageFile(file).read()["a"].tokens == 7
 
 
+def test_what_is_told_twice_is_written_once(tmp_path: Path) -> None:
+    """A gateway tells its charges again when it has waited for the answer in vain."""
+    file = str(tmp_path / "usage")
+
+    async def session() -> None:
+        ledger = LocalLedger(file, lifetime_s=600)
+        charges = [Charge("a", 7), Charge("a", 7)]
+        await ledger.charge(charges)
+        await ledger.charge(charges)
+        await ledger.close()
+
+    asyncio.run(session())
+    assert UsageFile(file).read()["a"].tokens == 14
+
+
 class Away:
     """A ledger that does not answer the first times."""
 

@@ -171,6 +171,25 @@ def test_a_grant_of_an_earlier_ledger_still_counts() -> None:
     assert ledger.used("a") == 8
 
 
+@pytest.mark.parametrize("grant", ["1", None])
+def test_a_charge_that_is_told_twice_counts_once(grant: str | None) -> None:
+    ledger, limits = Ledger(), Limits(tokens_per_minute=60)
+    ledger.admit("1", "a", limits, 10, 0.0)
+    charge = Charge("a", 4, grant)
+    assert ledger.charge(charge, 1.0)
+    assert not ledger.charge(charge, 2.0)
+    assert ledger.used("a") == 4
+    assert ledger.charge(Charge("a", 4), 2.0), "another request of the same size"
+
+
+def test_a_request_that_ends_after_it_was_given_up_is_not_charged_again() -> None:
+    ledger, limits = Ledger(lifetime_s=600), Limits(budget=100)
+    ledger.admit("1", "a", limits, 30, 0.0)
+    ledger.admit("2", "a", limits, 1, 601.0)
+    assert not ledger.charge(Charge("a", 20, "1"), 602.0)
+    assert ledger.used("a") == 30
+
+
 def test_limits_of_a_key_win_over_the_defaults() -> None:
     own, defaults = Limits(requests_per_minute=5), Limits(requests_per_minute=9, budget=100)
     assert own.or_else(defaults) == Limits(requests_per_minute=5, budget=100)
