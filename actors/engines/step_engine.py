@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import secrets
+import time
 from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
@@ -25,6 +27,7 @@ from actors.engines.worker import Abort, Broken, Command, Deliver, Event, Progre
 from danlu.errors import InputError, RunError
 
 _NOT_STARTED = "it has not been started"
+_STOP_WITHIN_S = 25.0  # below Serve's limit of 30 s for a question after health
 
 
 class Host(Protocol):
@@ -32,6 +35,11 @@ class Host(Protocol):
 
     @property
     def progress(self) -> Progress: ...
+
+    @property
+    def step_within_s(self) -> float | None:
+        """A step that takes longer never ends; None where prompts are read in one step, of any length."""
+        ...
 
     async def start(self, name: str, deliver: Deliver, broken: Broken) -> None:
         """Load the model. `deliver` and `broken` are called on this event loop from then on."""
@@ -80,6 +88,8 @@ class StepEngine:
         self._open: dict[str, int] = {}
         self._aborted: set[int] = set()
         self._mailboxes: dict[int, asyncio.Queue[Event]] = {}
+        self._working: set[int] = set()  # submitted, and not heard the end of
+        self._heard_at = 0.0
 
     async def start(self) -> None:
         """Load the model; returns when the first request can be served. Calls after the first wait for the same."""
@@ -108,11 +118,15 @@ class StepEngine:
             if ticket in self._aborted:
                 yield Delta("", len(prompt_ids), 0, "abort")
                 return
+            if not self._working:
+                self._heard_at = time.monotonic()
+            self._working.add(ticket)
             self._host.submit(Submit(ticket, prompt_ids, _seeded(request.sampling), request.adapter))
             async for delta in _read(mailbox):
                 yield delta
         finally:
             del self._open[request.id], self._mailboxes[ticket]
+            self._working.discard(ticket)
             self._aborted.discard(ticket)
             self._host.submit(Abort(ticket))  # of no effect when the answer is complete
 
@@ -147,8 +161,16 @@ class StepEngine:
         return EngineStats(running, waiting, progress.prompt_tokens, progress.completion_tokens, progress.kv_cache_use)
 
     async def health(self) -> None:
-        """Raise EngineDownError when the engine can't serve."""
+        """Raise EngineDownError when the engine can't serve: it has broken, or its model answers no more."""
         self._check_up()
+        # A worker with requests is heard of once a second, as far as its steps allow.
+        silent_s, most_s = time.monotonic() - self._heard_at, self._host.step_within_s
+        if self._working and most_s is not None and silent_s > most_s:
+            self._break(RunError("the model hangs", rule=f"nothing was heard of it for {silent_s:.0f} s"))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_STOP_WITHIN_S):
+                    await self._host.stop()
+            self._check_up()
 
     async def shutdown(self) -> None:
         """End all requests as aborted and free the model."""
@@ -165,7 +187,10 @@ class StepEngine:
             raise self._error()
 
     def _deliver(self, events: list[tuple[int, Event]]) -> None:
+        self._heard_at = time.monotonic()
         for ticket, event in events:
+            if isinstance(event, RunError) or event.finish_reason is not None:
+                self._working.discard(ticket)
             if ticket in self._mailboxes:
                 self._mailboxes[ticket].put_nowait(event)
 

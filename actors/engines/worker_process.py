@@ -21,6 +21,7 @@ from actors.engines.worker import Broken, Command, Deliver, Progress, Stop
 from danlu.errors import RunError
 
 _PROJECT = Path(__file__).parents[2]
+_STEP_WITHIN_S = 300.0  # a step reads `step_tokens` of a prompt at most
 _END_WITHIN_S = 10.0
 
 
@@ -43,6 +44,11 @@ class WorkerProcess:
         self._loaded: asyncio.Future[None]
         self._finished = False
         self._up = False
+
+    @property
+    def step_within_s(self) -> float | None:
+        """See step_engine.Host."""
+        return _STEP_WITHIN_S
 
     async def start(self, name: str, deliver: Deliver, broken: Broken) -> None:
         """Load the model. `deliver` and `broken` are called on this event loop from then on.

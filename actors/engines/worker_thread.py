@@ -31,6 +31,11 @@ class WorkerThread:
     def progress(self) -> Progress:
         return self._worker.progress()
 
+    @property
+    def step_within_s(self) -> float | None:
+        """See step_engine.Host."""
+        return None
+
     async def start(self, name: str, deliver: Deliver, broken: Broken) -> None:
         """Load the model. `deliver` and `broken` are called on this event loop from then on."""
         self._loop, self._deliver, self._broken = asyncio.get_running_loop(), deliver, broken

@@ -18,7 +18,7 @@ import pytest
 
 from actors.engines import worker_process
 from actors.engines.openvino_engine import OpenVinoEngine
-from actors.engines.protocol import GenerationRequest, SamplingParams
+from actors.engines.protocol import EngineDownError, GenerationRequest, SamplingParams
 from actors.engines.step_engine import StepEngine
 from actors.engines.tokenizer import ModelTokenizer
 from actors.engines.worker_process import WorkerProcess
@@ -166,20 +166,30 @@ class Stuck:
 """
 
 
-@pytest.mark.parametrize("dies", [True, False])
-def test_a_shutdown_ends_requests_of_a_process_that_does_not(
-    dies: bool, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def stuck(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], StepEngine]:
+    """Makes an engine over Stuck."""
     (tmp_path / "stuck_model.py").write_text(STUCK)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    tokenizer = ModelTokenizer(checkpoint)
+
+    def make(dies: bool) -> StepEngine:
+        model = importlib.import_module("stuck_model").Stuck(dies, tokenizer.encode("a")[-1])
+        return StepEngine("stuck", WorkerProcess(model, checkpoint), tokenizer, 100)
+
+    return make
+
+
+@pytest.mark.parametrize("dies", [True, False])
+def test_a_shutdown_ends_requests_of_a_process_that_does_not(
+    dies: bool, stuck: Callable[[bool], StepEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
     if not dies:
         monkeypatch.setattr(worker_process, "_END_WITHIN_S", 0.5)
-    tokenizer = ModelTokenizer(checkpoint)
-    model = importlib.import_module("stuck_model").Stuck(dies, tokenizer.encode("a")[-1])
 
     async def run() -> None:
-        engine = StepEngine("stuck", WorkerProcess(model, checkpoint), tokenizer, 100)
+        engine = stuck(dies)
         await engine.start()
         stream = engine.generate(request(max_tokens=50))
         assert (await anext(stream)).text
@@ -192,10 +202,47 @@ def test_a_shutdown_ends_requests_of_a_process_that_does_not(
     asyncio.run(run())
 
 
+def test_a_model_that_hangs_is_noticed_and_its_process_ended(
+    stuck: Callable[[bool], StepEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_process, "_END_WITHIN_S", 0.5)
+
+    async def run() -> None:
+        engine = stuck(False)
+        await engine.start()
+        stream = engine.generate(request(max_tokens=50))
+        assert (await anext(stream)).text
+        asked = asyncio.ensure_future(anext(stream))
+        await engine.health()
+        monkeypatch.setattr(worker_process, "_STEP_WITHIN_S", 0.2)
+        await asyncio.sleep(0.3)
+        with pytest.raises(EngineDownError, match="hangs"):
+            await engine.health()
+        with pytest.raises(EngineDownError, match="hangs"):
+            await asyncio.wait_for(asked, 10)
+        assert not model_processes()
+
+    asyncio.run(run())
+
+
+def test_an_engine_without_work_may_be_silent(
+    stuck: Callable[[bool], StepEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_process, "_STEP_WITHIN_S", 0.0)
+
+    async def run() -> None:
+        engine = stuck(True)
+        await engine.start()
+        await engine.health()
+        await engine.shutdown()
+
+    asyncio.run(run())
+
+
 PROGRAM = """
 import asyncio, sys
 from actors.engines.openvino_engine import OpenVinoEngine
-from actors.engines.protocol import GenerationRequest, SamplingParams
+from actors.engines.protocol import EngineDownError, GenerationRequest, SamplingParams
 
 async def main():
     engine = OpenVinoEngine(sys.argv[1], threads=1)
