@@ -152,12 +152,15 @@ class Ledger:
         """Hold one request and `tokens` for it, or refuse and change nothing.
 
         Args:
-            grant: a fresh id, with which `charge` will name this request.
+            grant: a fresh id, with which `charge` will name this request. One that is asked for again, as where the
+                first answer was lost, is held once; one that was charged already is not held any more.
             tokens: the most that it may take.
             now: seconds, from one clock for all calls.
         """
         self._give_up_lost(now)
         account = self._account(key)
+        if grant in self._held or grant in self._told:
+            return Grant(_standings(account, limits))
         refusal = _refusal(account, limits, tokens, now)
         if refusal is not None:
             return refusal

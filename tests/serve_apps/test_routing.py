@@ -111,7 +111,7 @@ def test_who_leaves_the_queue_takes_no_place(url: str) -> None:
             await asyncio.sleep(0.5)
             for _ in range(5 * PLACES):
                 with pytest.raises(httpx.ReadTimeout):
-                    await http.post("/completions", json=longest, timeout=0.02)
+                    await http.post("/completions", json=longest, timeout=httpx.Timeout(60, read=0.02))
             answer = await http.post("/completions", json={"model": "small", "prompt": "a\n0.01"})
             assert answer.status_code == 200
             assert {(await task).status_code for task in at_work} == {200}

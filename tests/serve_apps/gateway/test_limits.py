@@ -182,6 +182,23 @@ def test_a_charge_that_is_told_twice_counts_once(grant: str | None) -> None:
     assert ledger.charge(Charge("a", 4), 2.0), "another request of the same size"
 
 
+def test_a_grant_that_is_asked_for_twice_is_held_once() -> None:
+    ledger, limits = Ledger(), Limits(budget=100)
+    for now in (0.0, 1.0):
+        assert isinstance(ledger.admit("1", "a", limits, 60, now), Grant)
+    ledger.charge(Charge("a", 5, "1"), 2.0)
+    assert isinstance(ledger.admit("2", "a", limits, 95, 3.0), Grant)
+
+
+def test_a_grant_that_is_asked_for_after_its_end_holds_nothing() -> None:
+    """It could never be given up, and the ledger tried to for ever."""
+    ledger, limits = Ledger(lifetime_s=600), Limits(budget=100)
+    ledger.charge(Charge("a", 0, "1"), 0.0)
+    ledger.admit("1", "a", limits, 60, 0.1)
+    assert isinstance(ledger.admit("2", "a", limits, 100, 601.0), Grant)
+    assert not ledger.lost()
+
+
 def test_a_request_that_ends_after_it_was_given_up_is_not_charged_again() -> None:
     ledger, limits = Ledger(lifetime_s=600), Limits(budget=100)
     ledger.admit("1", "a", limits, 30, 0.0)
