@@ -125,8 +125,7 @@ class StepEngine:
             async for delta in _read(mailbox):
                 yield delta
         finally:
-            del self._open[request.id], self._mailboxes[ticket]
-            self._working.discard(ticket)
+            del self._open[request.id], self._mailboxes[ticket]  # _working keeps it: the model is to tell of its end
             self._aborted.discard(ticket)
             self._host.submit(Abort(ticket))  # of no effect when the answer is complete
 

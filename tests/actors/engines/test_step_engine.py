@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from actors.engines import step_engine
-from actors.engines.protocol import Delta, GenerationRequest, SamplingParams, TokenLogprob
+from actors.engines.protocol import Delta, EngineDownError, GenerationRequest, SamplingParams, TokenLogprob
 from actors.engines.step_engine import StepEngine
 from actors.engines.step_model import NewTokens
 from actors.engines.tokenizer import ModelTokenizer
+from actors.engines.worker import Broken, Command, Deliver, Progress
 from actors.engines.worker_thread import WorkerThread
 from danlu.errors import InputError, RunError
 
@@ -430,3 +431,33 @@ def test_a_request_can_be_aborted_before_it_reaches_the_model(tokenizer: ModelTo
         return deltas
 
     assert [(delta.text, delta.finish_reason) for delta in asyncio.run(session())] == [("", "abort")]
+
+
+class Silent:
+    """A host whose model takes requests and is never heard of again."""
+
+    progress = Progress()
+    step_within_s = 0.0
+
+    async def start(self, name: str, deliver: Deliver, broken: Broken) -> None: ...
+
+    def submit(self, command: Command) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+def test_a_model_that_hangs_is_noticed_after_its_clients_have_left(tokenizer: ModelTokenizer) -> None:
+    async def session() -> None:
+        engine = StepEngine("silent", Silent(), tokenizer, CONTEXT)
+        await engine.start()
+        request = GenerationRequest("1", "a", SamplingParams(max_tokens=5))
+        asking = asyncio.ensure_future(anext(engine.generate(request)))
+        while not engine._working and not asking.done():
+            await asyncio.sleep(0.001)
+        asking.cancel()
+        await asyncio.wait([asking])
+        await asyncio.sleep(0.001)
+        with pytest.raises(EngineDownError, match="hangs"):
+            await engine.health()
+
+    asyncio.run(session())
