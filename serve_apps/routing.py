@@ -62,6 +62,7 @@ class ModelRouter(RequestRouter):
         self._index: PrefixIndex[ReplicaID] | None = PrefixIndex(kwargs["remembered"]) if kwargs else None
         self._unsent: dict[str, tuple[ReplicaID, float]] = {}
         self._ongoing: Counter[ReplicaID] = Counter()
+        self._waiting: list[float] = []  # since when
         self._changed = asyncio.Event()
 
     def update_replicas(self, replicas: list[RunningReplica]) -> None:
@@ -79,14 +80,7 @@ class ModelRouter(RequestRouter):
         if pending_request is not None:
             pending_request.routing_context.should_backoff = True  # else Serve asks again without a pause
             self._unsent.pop(pending_request.metadata.internal_request_id, None)  # the one chosen before was full
-        until, blind = time.monotonic() + _LOOK_AGAIN_S, False
-        while not (roomy := with_room(loads := self._loads(), self._limits())):
-            if (left := until - time.monotonic()) <= 0:
-                roomy, blind = loads, True  # Serve asks them itself
-                break
-            with suppress(TimeoutError):
-                async with asyncio.timeout(left):  # wait_for may lose the cancelling of a request that is left
-                    await self._changed.wait()
+        roomy, blind = await self._room(pending_request)
         if not roomy:
             return []
         pair = random.sample(list(roomy), min(2, len(roomy)))
@@ -105,6 +99,31 @@ class ModelRouter(RequestRouter):
         asked = [first, *random.sample(doubted, min(1, len(doubted)))]
         return [[replicas[one] for one in asked], [replicas[replica] for replica in pair if replica != first]]
 
+    async def _room(self, request: PendingRequest | None) -> tuple[dict[ReplicaID, int], bool]:
+        """Requests under way of the replicas with room, once it is this request's turn; or of all, after a while.
+
+        Serve then asks those itself, and the answer is True.
+        """
+        since = float("inf") if request is None else request.created_at
+        self._waiting.append(since)
+        until = time.monotonic() + _LOOK_AGAIN_S
+        try:
+            while True:
+                loads, limits = self._loads(), self._limits()
+                roomy = with_room(loads, limits)
+                places = sum(limits[replica] - load for replica, load in roomy.items())
+                # Those who have waited longer were woken too.
+                if places > sum(other < since for other in self._waiting):
+                    return roomy, False
+                if (left := until - time.monotonic()) <= 0:
+                    return loads, True
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(left):  # wait_for may lose the cancelling of a request that is left
+                        await self._changed.wait()
+        finally:
+            self._waiting.remove(since)
+            self._wake()
+
     def on_send_request(self, replica_id: ReplicaID) -> None:
         """Serve's hook: from here on Serve counts the request."""
         super().on_send_request(replica_id)
@@ -115,6 +134,7 @@ class ModelRouter(RequestRouter):
 
     def on_request_routed(self, pending_request: PendingRequest, replica_id: ReplicaID, result: Any) -> None:
         """Serve's hook: the first choice may have been full."""
+        self._unsent.pop(pending_request.metadata.internal_request_id, None)
         if self._index is not None:
             self._index.add(block_hashes(prompt_of(pending_request.args)), replica_id)
 

@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from contextvars import Context
 from dataclasses import replace
 from functools import cached_property
@@ -194,7 +194,8 @@ def _leave(response: Any) -> None:
     Serve's response does not know of its place yet where it is cancelled the moment it gets one. Nobody would ever read
     such a call, so it would never end, and count as one under way for ever.
     """
-    response.cancel()
+    with suppress(Exception):  # a call that has failed already raises why, which is told where it is awaited
+        response.cancel()
     place = getattr(response, "_replica_result_future", None)  # there is no public way
     if place is not None and place.done() and not place.cancelled() and place.exception() is None:
         place.result().cancel()

@@ -113,20 +113,23 @@ class Embedder:
         self._multiple = _pad_evenly(self.model)
         if self._multiple is None and batch_size is None:
             self.batch_size = _FITTED_BATCH_SIZE
+        # A batch takes no time that somebody would wait for.
+        self._quick = self._multiple is None or self.model.device.type != "cpu"
         self._tokens = 0
 
     def encode(self, texts: Sequence[str], stop: Event | None = None) -> np.ndarray:
         """(n_texts, dim) float32, unit norm.
 
         Args:
-            stop: looked at every few texts; once another thread has set it, CancelledError is raised.
+            stop: looked at every few texts, or every batch where that is quick; once another thread has set it,
+                CancelledError is raised.
         """
         import numpy as np
 
         vectors = np.zeros((len(texts), self.dimensions), dtype=np.float32)
         for tokens, places in self._groups(texts):
             batch_size = self.batch_size or self._fastest([texts[place] for place in places], tokens)
-            together = len(places) if stop is None else _LOOK_EVERY
+            together = len(places) if stop is None else max(batch_size if self._quick else 1, _LOOK_EVERY)
             for start in range(0, len(places), together):
                 if stop is not None and stop.is_set():
                     raise CancelledError

@@ -43,6 +43,7 @@ class WorkerProcess:
         self._listening: asyncio.Task[None]
         self._loaded: asyncio.Future[None]
         self._finished = False
+        self._why: BaseException | None = None  # it has ended
         self._up = False
 
     @property
@@ -76,7 +77,7 @@ class WorkerProcess:
             await self._loaded
             self._up = True
             if self._finished:
-                raise RunError("the model's process has ended")
+                raise self._why or RunError("the model's process has ended")
         except BaseException:
             await self.stop()
             raise
@@ -144,6 +145,7 @@ class WorkerProcess:
             _settle(self._loaded, message.error)
 
     def _end(self, error: BaseException | None) -> None:
+        self._why = error
         gone = error or RunError("the model's process has ended")
         for future in (self._loaded, *self._preparing.values()):
             if not future.done():

@@ -61,7 +61,7 @@ class Accounts:
         try:
             answer = await self._ledger.admit(grant, key.name, limits, tokens)
         except BaseException as error:
-            self._charge(Charge(key.name, 0, grant))  # the ledger may hold it all the same
+            self._charge(Charge(key.name, 0, grant, served=False))  # the ledger may hold it all the same
             if not isinstance(error, LedgerUnavailableError):
                 raise  # the client has left, it may be
             headers = {"Retry-After": str(error.retry_after_s)}
@@ -100,7 +100,10 @@ class Accounts:
             try:
                 await self._ledger.charge(charges)
             except Exception as error:  # whatever it is, what was taken is still to be charged
-                self._charges = (charges + self._charges)[:_MOST_CHARGES]
+                waiting = charges + self._charges
+                if len(waiting) > _MOST_CHARGES:
+                    waiting.sort(key=lambda charge: not charge.tokens)  # what was taken comes first, in its order
+                self._charges = waiting[:_MOST_CHARGES]
                 log.error("tokens of %d requests are not charged yet: %s", len(self._charges), error)
                 await asyncio.sleep(_AGAIN_S)
 

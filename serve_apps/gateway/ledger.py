@@ -78,7 +78,7 @@ class LocalLedger:
         """Have charges written."""
         for charge in charges:
             entry = self._unwritten[charge.key]
-            entry[0] += 1
+            entry[0] += charge.served
             entry[1] += charge.tokens
         if not charges:
             return

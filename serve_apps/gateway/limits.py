@@ -83,12 +83,14 @@ class Charge:
 
     Args:
         grant: the id that it was admitted with, None where it has no limits.
+        served: whether it counts as a request of the key's; one that was left before it was let in does not.
         id: of the charge, which may be told twice where the first answer was lost.
     """
 
     key: str
     tokens: int
     grant: str | None = None
+    served: bool = True
     id: str = field(default_factory=lambda: uuid4().hex)
 
 

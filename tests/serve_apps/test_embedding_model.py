@@ -13,7 +13,7 @@ from actors.embedder import fit_embedder
 from danlu.errors import InputError
 from serve_apps.embedding_model import EmbedderReplica
 
-TEXTS = [f"第{number}张银行卡怎么挂失" for number in range(200)]
+TEXTS = [f"第{number}张银行卡怎么挂失" for number in range(600)]
 
 
 @pytest.fixture(scope="module")

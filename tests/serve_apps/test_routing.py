@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from ray import cloudpickle, serve
 from ray.serve.request_router import PendingRequest, ReplicaID
 
 from actors.engines.protocol import Delta, GenerationRequest, SamplingParams
+from serve_apps import routing
 from serve_apps.config import ModelSettings
 from serve_apps.gateway.app import build
 from serve_apps.language_model import app_name
@@ -29,21 +30,31 @@ TALES = ["很久很久以前，山里有一座庙，" * 20, "从前有个人种�
 
 
 def signing_engine(echo: type) -> EngineFactory:
-    """The echo engine, which answers with its process id after as many seconds as the prompt's last line says."""
+    """The echo engine, which answers with its process id after as many seconds as the prompt's last line says.
+
+    Its log gets a file `SECONDS-ID` for each answer that it was asked for.
+    """
 
     class Signing(echo):  # type: ignore[misc,valid-type]
         async def generate(self, request: GenerationRequest) -> AsyncIterator[Delta]:
-            await asyncio.sleep(float(request.prompt.rpartition("\n")[2]))
+            seconds = request.prompt.rpartition("\n")[2]
+            (self._log / f"{seconds}-{request.id}").touch()
+            await asyncio.sleep(float(seconds))
             yield Delta(str(os.getpid()), 1, 1, "stop")
 
     return Signing
 
 
 @pytest.fixture(scope="module")
-def url(ray_local: None, port: int, tmp_path_factory: pytest.TempPathFactory, echo_engine: type) -> Iterator[str]:
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("log")
+
+
+@pytest.fixture(scope="module")
+def url(ray_local: None, port: int, log: Path, echo_engine: type) -> Iterator[str]:
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     model = ModelSettings.model_validate(
-        {"name": "three", "path": str(tmp_path_factory.mktemp("log")), "cpus": 0.1}
+        {"name": "three", "path": str(log), "cpus": 0.1}
         | {"replicas": {"min": 3, "max": 3}, "routing": {"by": "prefix", "most_ahead": MOST_AHEAD}}
     )
     small = ModelSettings.model_validate(
@@ -87,23 +98,17 @@ def test_a_burst_goes_to_one_replica_up_to_the_limit(url: str) -> None:
     assert max(many.values()) - min(many.values()) <= MOST_AHEAD + 2
 
 
-def test_a_queue_leaves_no_place_empty(url: str) -> None:
-    """With Serve's own routers, most of the time after a burst passes in pauses."""
-    rounds, seconds = 40, 0.05
-
-    async def burst() -> float:
+def test_a_queue_is_worked_off(url: str) -> None:
+    async def burst() -> None:
         async with httpx.AsyncClient(base_url=url, timeout=60) as http:
-            body = {"model": "small", "prompt": f"a\n{seconds}"}
-            began = time.perf_counter()
-            answers = await asyncio.gather(*(http.post("/completions", json=body) for _ in range(PLACES * rounds)))
+            body = {"model": "small", "prompt": "a\n0.05"}
+            answers = await asyncio.gather(*(http.post("/completions", json=body) for _ in range(40 * PLACES)))
             assert {answer.status_code for answer in answers} == {200}
-            return time.perf_counter() - began
 
-    # Serve's routers take ten times as long as the engine needs; the rest is room for a machine with other work.
-    assert asyncio.run(burst()) < 4 * rounds * seconds
+    asyncio.run(burst())
 
 
-def test_who_leaves_the_queue_takes_no_place(url: str) -> None:
+def test_who_leaves_the_queue_takes_no_place(url: str, log: Path) -> None:
     async def leave() -> None:
         async with httpx.AsyncClient(base_url=url, timeout=60) as http:
             longest = {"model": "small", "prompt": "a\n1.5"}
@@ -116,9 +121,8 @@ def test_who_leaves_the_queue_takes_no_place(url: str) -> None:
             assert answer.status_code == 200
             assert {(await task).status_code for task in at_work} == {200}
 
-    began = time.perf_counter()
     asyncio.run(leave())
-    assert time.perf_counter() - began < 4 * 1.5, "the twenty who left would have taken five times 1.5 s"
+    assert len(list(log.glob("1.5-*"))) == PLACES, "nobody who left was served"
 
 
 def test_choices_of_one_request_wait_for_room(url: str) -> None:
@@ -165,23 +169,54 @@ class Quiet:
         return 0
 
 
+def router_over(*replicas: Quiet) -> ModelRouter:
+    source: Any = SimpleNamespace(value="REPLICA")
+    deployment: Any = Deployment()
+    router = ModelRouter(deployment, source, use_replica_queue_len_cache=True)
+    router.initialize_state()
+    router.update_replicas(list(replicas))  # type: ignore[arg-type]
+    return router
+
+
+def pending(name: str) -> PendingRequest:
+    metadata: Any = SimpleNamespace(request_id=name, internal_request_id=name, multiplexed_model_id="")
+    return PendingRequest([], {}, metadata)
+
+
+def test_an_answer_that_ends_wakes_who_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Serve's own routers slept up to half a second, two requests at a time, while replicas had nothing to do."""
+    monkeypatch.setattr(routing, "_LOOK_AGAIN_S", 3600.0)
+
+    async def session() -> None:
+        replica = Quiet("a")
+        router = router_over(replica)
+        await asyncio.wait_for(replica.asked.wait(), 10)
+        await asyncio.sleep(0.05)
+        for _ in range(PLACES):
+            router.on_send_request(replica.replica_id)
+        waiting = [asyncio.ensure_future(router._choose_replica_for_request(pending(str(n)))) for n in range(3)]
+        await asyncio.sleep(0.2)
+        assert not any(asked.done() for asked in waiting)
+        for served in waiting:
+            router.on_request_completed(replica.replica_id, "")
+            router.decrement_queue_len_cache(replica.replica_id)
+            assert await asyncio.wait_for(served, 10) is replica
+            router.on_send_request(replica.replica_id)
+
+    asyncio.run(session())
+
+
 def test_a_replica_that_others_had_filled_is_asked_again() -> None:
     """It was left out for ten seconds, idle, while the other one had room."""
 
     async def session() -> None:
-        source: Any = SimpleNamespace(value="REPLICA")
-        deployment: Any = Deployment()
-        router = ModelRouter(deployment, source, use_replica_queue_len_cache=True)
-        router.initialize_state()
         replicas = [Quiet("a"), Quiet("b")]
-        router.update_replicas(replicas)  # type: ignore[arg-type]
+        router = router_over(*replicas)
         await asyncio.wait_for(replicas[0].asked.wait(), 10)
         replicas[0].asked.clear()
         await asyncio.sleep(0.05)
         router.on_new_queue_len_info(replicas[0].replica_id, PLACES)
-        asking: Any = SimpleNamespace(request_id="1", internal_request_id="1", multiplexed_model_id="")
-        request = PendingRequest([], {}, asking)
-        assert await router._choose_replica_for_request(request) is replicas[1]
+        assert await router._choose_replica_for_request(pending("1")) is replicas[1]
         await asyncio.wait_for(replicas[0].asked.wait(), 10)
 
     asyncio.run(session())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from itertools import pairwise
 from pathlib import Path
 
 import openvino_genai
@@ -32,4 +31,5 @@ def test_other_threads_run_while_a_grammar_is_compiled(checkpoint: Path, tmp_pat
     took = time.perf_counter() - began
     compiled.set()
     other.join()
-    assert max(after - before for before, after in pairwise(ticks)) < took / 2
+    meanwhile = sum(began < tick < began + took for tick in ticks)
+    assert meanwhile >= 5, "a thread that waits for the compiler ticks at its end at the earliest"
