@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import shutil
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,29 +13,8 @@ from actors.engines.model_files import context_length, read_config
 from actors.engines.protocol import GenerationRequest, SamplingParams
 from actors.engines.select import create_engine
 from actors.engines.settings import TransformersSettings
-from actors.engines.token_draw import draw
 from actors.engines.transformers_engine import TransformersEngine, TransformersModel
 from danlu.errors import InputError, NotAvailableError
-
-LOGITS = torch.tensor([[0.0, 1.0, 2.0, 3.0]])
-
-
-def drawn(count: int = 4000, **sampling: Any) -> Counter[int]:
-    generator = torch.Generator().manual_seed(0)
-    return Counter(draw(LOGITS, SamplingParams(**sampling), generator) for _ in range(count))
-
-
-def test_draws_follow_the_distribution() -> None:
-    """Within 4 standard deviations of the expected counts."""
-    counts, chances = drawn(temperature=2.0), (LOGITS[0] / 2.0).softmax(-1)
-    for token, chance in enumerate(chances.tolist()):
-        assert abs(counts[token] - 4000 * chance) < 4 * (4000 * chance * (1 - chance)) ** 0.5
-
-
-def test_top_k_and_top_p_leave_tokens_out() -> None:
-    assert set(drawn(temperature=5.0, top_k=2)) == {2, 3}
-    assert set(drawn(temperature=1.0, top_p=0.5)) == {3}
-    assert set(drawn(temperature=0.0)) == {3}
 
 
 def test_missing_weights_are_refused_instead_of_drawn_at_random(checkpoint: Path, tmp_path: Path) -> None:
