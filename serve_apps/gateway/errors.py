@@ -147,6 +147,8 @@ def _from_http(request: Request, error: HTTPException) -> ApiError:
         message = f"no such route: {request.method} {request.url.path}"
     elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         message = f"{request.method} is not allowed on {request.url.path}"
+    elif isinstance(error.__cause__, UnicodeDecodeError):
+        message = f"the body is not valid UTF-8 (byte {error.__cause__.start}): send JSON in UTF-8"
     return ApiError(error.status_code, message, headers=error.headers)
 
 
