@@ -1,11 +1,12 @@
 """Half an hour at 80% of what a model can do: memory of every process, errors; or with a replica killed every minute.
 
-    python -m benchmarks serving.soak [--minutes 30] [--kill-every 60]
+    python -m benchmarks serving.soak [--minutes 30] [--kill-every 60 --answer 256]
 
 First eight requests at a time are sent in a loop, five times over ten seconds; the median says how many a second it can
 answer. Then requests arrive at random (a Poisson process) at 80% of that rate. Memory is the resident size of the
 gateway's and the model's processes, without what they share; growth is the median of the last tenth of the time over
-that of the second tenth, as caches fill in the first.
+that of the second tenth, as caches fill in the first. Answers of 32 tokens are over so soon that a kill hardly ever
+finds one that has begun; longer ones show how those end.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from benchmarks.serving.models import ensure_model, prompt_text
 from benchmarks.serving.server import danlu_serve
 from benchmarks.tables import Cell, add_write_option, markdown_table, publish
 
-_PROMPT, _ANSWER = 48, 32  # tokens
+_PROMPT = 48  # tokens
 _AT_ONCE = 8
 _LOAD = 0.8
 _LOOK_EVERY_S = 5.0
@@ -51,25 +52,27 @@ class Record:
     killed: int = 0
 
 
-def body(number: int) -> dict[str, Any]:
-    """A request that nobody has made before."""
+def body(number: int, answer: int) -> dict[str, Any]:
+    """A request that nobody has made before, for so many tokens."""
     messages = [{"role": "user", "content": prompt_text(_PROMPT, number)}]
-    return {"model": "m", "messages": messages, "max_tokens": _ANSWER, "temperature": 0, "ignore_eos": True}
+    return {"model": "m", "messages": messages, "max_tokens": answer, "temperature": 0, "ignore_eos": True}
 
 
-async def capacity(url: str, seconds: float) -> float:
+async def capacity(url: str, seconds: float, answer: int) -> float:
     """Requests per second when there are always some waiting."""
     count, began = 0, time.perf_counter()
     while (passed := time.perf_counter() - began) < seconds:
-        answers = await stream_all(url, [body(-count - i) for i in range(_AT_ONCE)])
+        answers = await stream_all(url, [body(-count - i, answer) for i in range(_AT_ONCE)])
         if errors := [answer.error for answer in answers if answer.error]:
             raise RuntimeError(errors[0])
         count += len(answers)
     return count / passed
 
 
-async def soak(url: str, command: psutil.Process, rate: float, seconds: float, kill_every_s: float) -> Record:
-    """Requests at `rate` a second, at random times."""
+async def soak(
+    url: str, command: psutil.Process, rate: float, seconds: float, *, answer: int, kill_every_s: float
+) -> Record:
+    """Requests at `rate` a second, at random times, each for `answer` tokens."""
     record, tasks, chance = Record(), set[asyncio.Task[None]](), random.Random(0)
     until = time.perf_counter() + seconds
     watching = asyncio.create_task(_watch(command, record, kill_every_s))
@@ -78,7 +81,7 @@ async def soak(url: str, command: psutil.Process, rate: float, seconds: float, k
     ) as session:
 
         async def one(number: int) -> None:
-            record.answers.append(await stream_chat(session, url, body(number)))
+            record.answers.append(await stream_chat(session, url, body(number, answer)))
 
         number = 0
         while time.perf_counter() < until:
@@ -133,7 +136,7 @@ def growth(samples: list[tuple[float, int]]) -> float:
     return statistics.median(late) / statistics.median(early) - 1
 
 
-def table(record: Record, rate: float, minutes: float) -> str:
+def table(record: Record, rate: float, minutes: float, answer: int) -> str:
     """What was seen, in rows."""
     answers = record.answers
     before = [a for a in answers if a.error and not a.began]
@@ -142,7 +145,7 @@ def table(record: Record, rate: float, minutes: float) -> str:
     firsts = sorted(a.first_s for a in answers if not a.error)
     rows: list[list[Cell]] = [
         ["minutes, requests per second", f"{minutes:g}, {rate:.2f}"],
-        ["requests", len(answers)],
+        ["requests, tokens of each answer", f"{len(answers):,}, {answer}"],
         ["failed before their first text", len(before)],
         ["broke off later, of these with an error event", f"{len(cut)}, {len(told)}"],
         [
@@ -167,6 +170,7 @@ def main() -> None:
     parser.add_argument(
         "--kill-every", type=float, default=0.0, metavar="SECONDS", help="kill a replica so often [never]"
     )
+    parser.add_argument("--answer", type=int, default=32, metavar="TOKENS", help="length of each answer [32]")
     parser.add_argument("--model", default="tiny", help="network of benchmarks/serving/models.py [tiny]")
     add_write_option(parser)
     options = parser.parse_args()
@@ -177,14 +181,20 @@ def main() -> None:
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch,
         danlu_serve(Path(scratch), {"models": [model]}) as (url, command),
     ):
-        asyncio.run(capacity(url, 5))
-        whole = statistics.median(asyncio.run(capacity(url, 10)) for _ in range(5))
+        asyncio.run(capacity(url, 5, options.answer))
+        whole = statistics.median(asyncio.run(capacity(url, 10, options.answer)) for _ in range(5))
         rate = _LOAD * whole / copies  # one replica alone must bear it while the other starts
-        record = asyncio.run(soak(url, command, rate, 60 * options.minutes, options.kill_every))
+        seconds = 60 * options.minutes
+        record = asyncio.run(soak(url, command, rate, seconds, answer=options.answer, kill_every_s=options.kill_every))
     name = "serving.kills" if options.kill_every else "serving.soak"
     more = f" --kill-every {options.kill_every:g}" if options.kill_every else ""
+    for option in ("answer", "model"):
+        if getattr(options, option) != parser.get_default(option):
+            more += f" --{option} {getattr(options, option)}"
     line = f"python -m benchmarks serving.soak --minutes {options.minutes:g}{more}"
-    publish(name, f"{table(record, rate, options.minutes)}\n\n{describe_measurement(line)}", options.write)
+    publish(
+        name, f"{table(record, rate, options.minutes, options.answer)}\n\n{describe_measurement(line)}", options.write
+    )
 
 
 if __name__ == "__main__":
