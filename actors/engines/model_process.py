@@ -17,6 +17,7 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import cast
 
+from actors.engines.freed_memory import keep_releasing
 from actors.engines.model_link import Finished, Load, Loaded, Prepare, Prepared, Step, frame, receive_message
 from actors.engines.step_model import GrammarStepModel, StepModel
 from actors.engines.tokenizer import ModelTokenizer
@@ -69,6 +70,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal: the parent decides
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     threading.Thread(target=_follow_parent, daemon=True).start()
+    keep_releasing()
     link = _Link(socket.socket(fileno=int(sys.argv[1])))
     first = link.receive()
     if not isinstance(first, Load):
