@@ -135,16 +135,28 @@ class ServedModel:
     async def _pieces(
         self, method: str, arguments: Sequence[object], record: RequestRecord | None
     ) -> AsyncGenerator[Any, None]:
-        """One attempt."""
+        """One attempt. It is read to its very end: Serve's transport leaks what it had to send to who leaves before."""
         response = self._ask(method, arguments, record, stream=True)
         parts = aiter(response)
         tokens: int | None = None
+        whole = ended = False
         try:
-            while (part := _raised(await self._in_time(anext(parts, None), record))) is not None:
-                tokens = _note(record, part, tokens)
-                yield part
+            while not ended:
+                try:
+                    part = _raised(await self._in_time(anext(parts, None), record))
+                except Exception:
+                    if whole:  # whatever becomes of its replica now
+                        return
+                    raise
+                if part is None:
+                    ended = True
+                else:
+                    tokens = _note(record, part, tokens)
+                    whole = getattr(part, "finish_reason", None) is not None
+                    yield part
         finally:
-            _leave(response)
+            if not ended:
+                _leave(response)
 
     async def _in_time(self, step: Awaitable[AnswerT], record: RequestRecord | None) -> AnswerT:
         """Wait for a step, until the request's deadline at most."""

@@ -191,11 +191,8 @@ async def _stream(question: Question, number: int) -> AsyncGenerator[Delta, None
     first, rest = await _fitting(question, wanted, first_piece)
     async with aclosing(rest):
         yield first
-        if first.finish_reason is None:
-            async for delta in rest:
-                yield delta
-                if delta.finish_reason is not None:
-                    return
+        async for delta in rest:
+            yield delta
 
 
 async def _numbered(deltas: AsyncGenerator[Delta, None]) -> AsyncGenerator[tuple[int, Delta], None]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import pytest
+from ray.exceptions import ActorDiedError
 from ray.serve.handle import DeploymentResponse, DeploymentResponseGenerator
 
 from actors.engines.protocol import Delta, SamplingParams
+from serve_apps.gateway.generation import Ask, Question, _stream
 from serve_apps.language_model import LanguageModel
-from serve_apps.served_model import ServedModel
+from serve_apps.served_model import ModelUnavailableError, ServedModel
 
 
 class Placed:
@@ -58,6 +61,51 @@ def test_a_call_that_is_left_the_moment_it_gets_its_place_is_cancelled(
         return placed
 
     assert asyncio.run(leave()).cancelled
+
+
+class Spoken(Placed):
+    """A call whose replica says so much, and then dies or comes to its end."""
+
+    def __init__(self, texts: str, dies: bool) -> None:
+        super().__init__()
+        self._parts = [Delta(text, 1, at + 1, "length" if text == "!" else None) for at, text in enumerate(texts)]
+        self._dies = dies
+        self.ended = False
+
+    async def __anext__(self) -> Delta:  # type: ignore[override]
+        if self._parts:
+            return self._parts.pop(0)
+        self.ended = True
+        raise ActorDiedError if self._dies else StopAsyncIteration
+
+
+def _heard(spoken: Spoken, monkeypatch: pytest.MonkeyPatch) -> str:
+    async def hear() -> str:
+        place: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        place.set_result(spoken)
+        model = LanguageModel("m")
+        response = DeploymentResponseGenerator(cast(Any, place), cast(Any, None))
+        monkeypatch.setattr(model, "_ask", lambda *_, **__: response)
+        asks = Ask(partial(model.complete, "x"), partial(model.stream, "x"))
+        return "".join([delta.text async for delta in _stream(Question([asks], SamplingParams()), 0)])
+
+    return asyncio.run(hear())
+
+
+def test_an_answer_is_read_to_the_end_of_its_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that was left after its last piece, yet before its end, had its replica keep some bytes for ever."""
+    for texts in ("ab!", "!"):
+        spoken = Spoken(texts, dies=False)
+        assert _heard(spoken, monkeypatch) == texts
+        assert spoken.ended and not spoken.cancelled
+
+
+def test_an_answer_is_whole_whatever_its_replica_does_after_the_last_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    spoken = Spoken("ab!", dies=True)
+    assert _heard(spoken, monkeypatch) == "ab!"
+    assert spoken.ended
+    with pytest.raises(ModelUnavailableError):
+        _heard(Spoken("ab", dies=True), monkeypatch)
 
 
 def test_a_model_that_answers_whole_is_not_asked_whether_it_is_awake(monkeypatch: pytest.MonkeyPatch) -> None:
