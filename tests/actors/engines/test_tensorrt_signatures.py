@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from actors.engines.tensorrt_signatures import (
     COMPLETION_FIELDS,
@@ -98,11 +98,12 @@ def test_differences_from_an_installed_package_are_told_by_weight() -> None:
 def test_parameters_are_those_of_functions_and_models() -> None:
     class Model(BaseModel):
         kept: int = 1
+        named: int = Field(1, alias="renamed")
 
     def function(self: Any, first: int, *, second: int = 2) -> None: ...
 
     assert parameters(function) == {"first", "second"}
-    assert parameters(Model) == {"kept"}
+    assert parameters(Model) == {"kept", "named", "renamed"}
 
 
 def test_attributes_are_members_slots_and_fields_of_bases() -> None:
@@ -111,12 +112,17 @@ def test_attributes_are_members_slots_and_fields_of_bases() -> None:
         text: str
         tokens: list[int] = field(default_factory=list)
 
-    class Derived(Base):
+    class Announced:
+        """Objects get the field when they are made: the class itself has none of it."""
+
+        score: float
+
+    class Derived(Base, Announced):
         @property
         def text_diff(self) -> str:
             return self.text
 
-    assert {"text", "tokens", "text_diff"} <= attributes(Derived)
+    assert {"text", "tokens", "text_diff", "score"} <= attributes(Derived)
     assert "finished" not in attributes(Derived)
 
 

@@ -89,8 +89,18 @@ def test_a_package_that_is_imported_already_is_not_tried(
 
 def test_a_package_does_not_read_what_is_typed(package: Callable[[str], str]) -> None:
     """It would take the input of the command that tries it."""
-    name = package("assert input('name: ')")
-    assert import_problem(name).endswith("EOFError: EOF when reading a line")
+    name = package("assert input()")
+    kept, (reading, writing) = os.dup(0), os.pipe()
+    os.write(writing, b"typed\n")
+    os.close(writing)
+    os.dup2(reading, 0)
+    try:
+        assert import_problem(name).endswith("EOFError: EOF when reading a line")
+        assert os.read(0, 100) == b"typed\n"
+    finally:
+        os.dup2(kept, 0)
+        os.close(kept)
+        os.close(reading)
 
 
 def test_the_trial_finds_what_this_process_finds(
