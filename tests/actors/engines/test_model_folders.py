@@ -116,6 +116,8 @@ def test_what_is_missing_from_a_checkpoint_is_named_with_its_fix(checkpoint: Pat
         "it lacks model-2-of-5.safetensors, model-3-of-5.safetensors, model-4-of-5.safetensors and 1 more"
     )
     assert error.fix == "copy the missing files, or download the model again"
+    (folder / "model-1-of-5.safetensors").unlink()  # the index alone says that there is a checkpoint
+    assert refusal(tmp_path).rule.startswith("it lacks model-1-of-5.safetensors")
 
 
 def test_a_file_in_place_of_a_folder_is_no_model(checkpoint: Path) -> None:
