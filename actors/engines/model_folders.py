@@ -6,6 +6,7 @@ import importlib.util
 import os
 import runpy
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -109,8 +110,9 @@ def find_hardware() -> Hardware:
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     present = len(list(Path("/dev").glob("nvidia[0-9]*")))
     if named is not None:
-        visible = [device for device in named.split(",") if device.strip() not in ("", "-1", "NoDevFiles")]
-        present = min(present, len(visible))
+        # CUDA takes the devices before the first that is none (CUDA programming guide, environment variables).
+        visible = takewhile(lambda device: device.strip() not in ("", "-1", "NoDevFiles"), named.split(","))
+        present = min(present, len(list(visible)))
     return Hardware(present, torch_has_cuda())
 
 

@@ -9,6 +9,8 @@ import sys
 from functools import cache
 
 _WITHIN_S = 300.0  # a large package with its CUDA libraries, read from a slow disk
+_PROGRAM = "import sys, {package}; sys.__stdout__.write({done!r})"
+_DONE = "\ndanlu: imported\n"  # code 0 alone is also that of a package which ends the process as it is imported
 
 
 def import_problem(package: str) -> str:
@@ -26,10 +28,11 @@ def import_problem(package: str) -> str:
 
 @cache
 def _trial(package: str) -> str:
-    path = os.pathsep.join(place for place in sys.path if place)
+    path = os.pathsep.join(place or os.getcwd() for place in sys.path)
     try:
         tried = subprocess.run(
-            [sys.executable, "-c", f"import {package}"],
+            # -P: the working directory is looked at only if it is on the path here.
+            [sys.executable, "-P", "-c", _PROGRAM.format(package=package, done=_DONE)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -39,7 +42,7 @@ def _trial(package: str) -> str:
         )
     except subprocess.TimeoutExpired:
         return f"the package {package} did not import within {_WITHIN_S:g} s"
-    if not tried.returncode:
+    if not tried.returncode and _DONE in tried.stdout:
         return ""
     said = tried.stderr.strip().splitlines() or [f"its process ended with code {tried.returncode}"]
     return f"the package {package} does not import: {said[-1][:300]}"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 TINY = runpy.run_path(str(Path(__file__).with_name("tiny_models.py")))
@@ -60,3 +61,35 @@ def ask() -> Callable[..., list[list[Any]]]:
         return asyncio.run(session())
 
     return run
+
+
+@pytest.fixture(scope="session")
+def compiled() -> Callable[..., Callable[..., list[np.ndarray]]]:
+    """compiled(build, (type, shape), ...): an OpenVINO graph in float32, as a function from arrays to arrays.
+
+    `build` gets a parameter for each type and shape (-1: any length), and gives the outputs and the sinks of states.
+    """
+    import openvino as ov
+    from openvino import PartialShape
+    from openvino import opset15 as op
+
+    from actors.engines.signal_stack import kept_signal_stack
+
+    precise = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
+
+    def compile_graph(build: Callable[..., list[Any]], *inputs: tuple[str, list[int]]) -> Any:
+        parameters = [op.parameter(PartialShape(shape), getattr(ov.Type, kind)) for kind, shape in inputs]
+        made = build(*parameters)
+        sinks = [node for node in made if node.get_type_name() == "Assign"]
+        outputs = [node for node in made if node.get_type_name() != "Assign"]
+        with kept_signal_stack():
+            model = ov.Core().compile_model(ov.Model(outputs, sinks, parameters, "graph"), "CPU", precise)
+        request = model.create_infer_request()
+
+        def infer(*arrays: np.ndarray) -> list[np.ndarray]:
+            request.infer(list(arrays))
+            return [request.get_output_tensor(at).data.copy() for at in range(len(outputs))]
+
+        return infer
+
+    return compile_graph

@@ -13,18 +13,14 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from actors.engines import select, trial_import
-from actors.engines.model_folders import Hardware, ModelFolders, find_hardware, find_model
+from actors.engines.model_folders import Hardware, ModelFolders, find_model
 from actors.engines.openvino_engine import OpenVinoEngine
-from actors.engines.openvino_folder import openvino_folder
 from actors.engines.protocol import GenerationRequest, SamplingParams
 from actors.engines.select import check_options, choose_engine, create_engine, engine_availability
 from actors.engines.tensorrt_llm import TensorRtLlmEngine
 from actors.engines.transformers_engine import TransformersEngine
 from actors.engines.trtllm_serve import TrtllmServeEngine
-from danlu.config import JobConfig
 from danlu.errors import ConfigError, InputError, NotAvailableError
-from danlu.report import Report
-from danlu.run_directory import RunDirectory
 
 HERE = Path("model")
 CHECKPOINT = ModelFolders(checkpoint=HERE, openvino=None)
@@ -89,44 +85,6 @@ def test_an_unknown_engine_is_refused_with_the_known_ones() -> None:
 def test_when_nothing_fits_every_reason_is_given() -> None:
     with pytest.raises(NotAvailableError, match=r"not openvino: broken; not transformers: broken too"):
         choose_engine("auto", BOTH, {**ALL, "openvino": "broken", "transformers": "broken too"}, CPU)
-
-
-def test_models_are_found_in_run_directories_and_as_they_are(checkpoint: Path, tmp_path: Path) -> None:
-    train, compress = tmp_path / "train", tmp_path / "compress"
-    shutil.copytree(checkpoint, train / "checkpoint")
-    shutil.copytree(checkpoint, compress / "model")
-    shutil.copytree(openvino_folder(checkpoint), compress / "openvino")
-    assert find_model(train) == ModelFolders(train / "checkpoint", None)
-    assert find_model(compress) == ModelFolders(compress / "model", compress / "openvino")
-    assert find_model(checkpoint) == ModelFolders(checkpoint, None)
-    assert find_model(compress / "openvino") == ModelFolders(None, compress / "openvino")
-
-
-@pytest.mark.parametrize("place", ["", "model"])
-def test_an_unfinished_runs_model_is_not_taken(checkpoint: Path, tmp_path: Path, place: str) -> None:
-    (tmp_path / "source").write_text("text")
-    with RunDirectory.open("compress", JobConfig(output=str(tmp_path / "run")), [str(tmp_path / "source")]) as run:
-        shutil.copytree(checkpoint, run.local("model"))
-        with pytest.raises(InputError, match="that run is not finished"):
-            find_model(tmp_path / "run" / place)
-        run.finish(Report(job="compress"))
-    assert find_model(tmp_path / "run" / place).checkpoint == run.local("model")
-
-
-def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="holds no model"):
-        find_model(tmp_path)
-    with pytest.raises(InputError, match="no such folder"):
-        find_model(tmp_path / "nowhere")
-    with pytest.raises(NotAvailableError, match="s3://bucket/run"):
-        find_model("s3://bucket/run")
-
-
-def test_why_a_checkpoint_can_not_be_converted_is_kept(checkpoint: Path, tmp_path: Path) -> None:
-    folder = shutil.copytree(checkpoint, tmp_path / "model")
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**config, "architectures": ["SparseForCausalLM"]}))
-    assert "SparseForCausalLM" in find_model(folder).unconvertible
 
 
 def test_a_config_that_can_not_be_is_one_error_that_names_the_folder(checkpoint: Path, tmp_path: Path) -> None:
@@ -264,24 +222,6 @@ def test_availability_tells_version_or_what_is_missing() -> None:
     assert found["openvino"][1].startswith("openvino_genai 20")
     usable, reason = found["tensorrt_llm"]
     assert usable or "danlu[tensorrt]" in reason
-
-
-def test_hidden_gpus_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    for hidden in ("", "-1"):
-        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
-        assert find_hardware().gpus == 0
-
-
-def test_whether_torch_knows_cuda_is_told_without_importing_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert find_hardware().torch_cuda == torch.backends.cuda.is_built()
-    (tmp_path / "torch").mkdir()
-    (tmp_path / "torch" / "__init__.py").write_text("raise RuntimeError")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "torch")
-    assert not find_hardware().torch_cuda
-    for version in ("'12.8'", None):
-        (tmp_path / "torch" / "version.py").write_text(f"cuda = {version}\n")
-        assert find_hardware().torch_cuda == (version is not None)
 
 
 @pytest.fixture

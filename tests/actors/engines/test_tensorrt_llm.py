@@ -9,25 +9,15 @@ import sys
 import threading
 import types
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
 
 from actors.engines.protocol import Engine, EngineDownError, GenerationRequest, SamplingParams
 from actors.engines.tensorrt_llm import TensorRtLlmEngine
-from actors.engines.tensorrt_signatures import (
-    COMPLETION_FIELDS,
-    READ,
-    SIGNATURES,
-    USED,
-    attributes,
-    compare,
-    parameters,
-)
+from actors.engines.tensorrt_signatures import COMPLETION_FIELDS, READ, SIGNATURES, USED
 from actors.engines.trtllm_serve import completion_body
 from danlu.errors import InputError, NotAvailableError, RunError
 
@@ -297,46 +287,6 @@ def test_what_the_engine_passes_is_in_the_table(library: StandIn, checkpoint: Pa
     body = completion_body("m", SamplingParams(7, top_k=3, seed=1, stop=("x",)), [1])
     assert set(body) == COMPLETION_FIELDS
     assert library.read == {(class_, name) for class_, names in READ.items() for name in names}
-
-
-def test_differences_from_an_installed_package_are_told_by_weight() -> None:
-    installed = {name: set(names) for name, names in (SIGNATURES | READ).items()}
-    assert compare(installed) == ([], [])
-    installed["SamplingParams"] = installed["SamplingParams"] - {"top_k", "best_of"} | {"moods"}
-    del installed["LLM.shutdown"]
-    installed["CompletionOutput"] = {"text", "token_ids", "finish_reason"}
-    broken, news = compare(installed)
-    assert broken == [
-        "there is no LLM.shutdown",
-        "SamplingParams has no top_k, which danlu passes",
-        "CompletionOutput has no text_diff, which danlu reads",
-    ]
-    assert news == ["SamplingParams has no best_of any more", "SamplingParams has moods now"]
-
-
-def test_parameters_are_those_of_functions_and_models() -> None:
-    class Model(BaseModel):
-        kept: int = 1
-
-    def function(self: Any, first: int, *, second: int = 2) -> None: ...
-
-    assert parameters(function) == {"first", "second"}
-    assert parameters(Model) == {"kept"}
-
-
-def test_attributes_are_members_slots_and_fields_of_bases() -> None:
-    @dataclass(slots=True)
-    class Base:
-        text: str
-        tokens: list[int] = field(default_factory=list)
-
-    class Derived(Base):
-        @property
-        def text_diff(self) -> str:
-            return self.text
-
-    assert {"text", "tokens", "text_diff"} <= attributes(Derived)
-    assert "finished" not in attributes(Derived)
 
 
 @pytest.mark.skipif(find_spec("tensorrt_llm") is not None, reason="tensorrt_llm is installed")
