@@ -11,7 +11,6 @@ import pytest
 
 from cluster.serve_proxy import haproxy, has_haproxy
 
-
 # As `danlu serve` has it: the process that starts Ray has Serve imported before, and only its children take HAProxy.
 _RUN = """
 import sys, pytest
