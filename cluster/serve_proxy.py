@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import random
 import resource
 import shutil
 import socket
@@ -59,6 +60,9 @@ _MOST_PATH, _NODE_ID, _SOCKET = 97, 56, "admin.sock"
 _RANDOM = 8  # characters that mkdtemp adds
 # Where replicas may listen: Serve's HAProxy asks those of its own node at loopback, whatever address they have.
 _HOSTS = ("127.0.0.1", "localhost", "0.0.0.0")
+# Below those that the system gives to connections (/proc/sys/net/ipv4/ip_local_port_range), beside those of Ray's
+# workers (10002 to 19999) and of Serve's replicas (30000 to 31000, 40000 to 41000).
+_PORTS = range(20000, 30000)
 _END_WITHIN_S = 5.0
 _DRAIN_S = 2  # HAProxy hears of a replica's end within a second; Serve's default of 30 s is for balancers outside
 
@@ -184,8 +188,11 @@ def _added(variables: Mapping[str, str], before: Mapping[str, str]) -> Iterator[
 
 
 def _free_ports(count: int) -> list[int]:
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(probe.getsockname()[1]) for probe in probes]
-    for probe in probes:
-        probe.close()
+    """Ports that nobody listens on, nor is given by chance: HAProxy takes them seconds later, when Ray has started."""
+    ports: list[int] = []
+    while len(ports) < count:
+        port = random.choice(_PORTS)
+        with suppress(OSError), socket.create_server(("", port)):
+            if port not in ports:
+                ports.append(port)
     return ports

@@ -8,9 +8,12 @@ import io
 import logging
 import math
 import re
+import threading
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from functools import partial
+from typing import Any, TypeVar, get_args
 
 from danlu import errors
 from danlu.errors import DanluError, ResourceError, RunError
@@ -21,7 +24,12 @@ from serve_apps.gateway.ledger import APPLICATION as LEDGER
 from serve_apps.model_apps import running_versions, versions_of
 from serve_apps.specs import LOGGING, AppSpec, app_specs, checked
 
+AnswerT = TypeVar("AnswerT")
+
+log = logging.getLogger(__name__)
+
 _POLL_S = 0.2
+_TOLD_WITHIN_S = 20.0  # takes milliseconds, on a busy machine seconds
 # Serve says so once a replica has waited half a minute for a place.
 _NO_PLACE = "to be scheduled"
 _APP_CPUS = 0.5
@@ -79,18 +87,43 @@ def stop_apps() -> None:
 
     `serve.shutdown` alone would close the HTTP proxies first, and with them every open stream. An application without
     its route gets no new request, and each of its replicas ends with its last one (gateway.drain_s at most).
+
+    A Ray that has ended before, as one does where a signal goes to the whole process group, is left as it is.
     """
     from ray import serve
+    from ray.exceptions import RayError
 
     # Ray prints, from a thread, that calls to the controller end with the controller: that is what was asked for.
     with contextlib.redirect_stdout(io.StringIO()):
-        for group in (_FRONTS, (LEDGER,)):  # the ledger charges what ends last
-            present = set(group) & set(serve.status().applications)
-            for name in present:
-                serve.delete(name, _blocking=False)
-            while present & set(serve.status().applications):
-                time.sleep(_POLL_S)
+        try:
+            for group in (_FRONTS, (LEDGER,)):  # the ledger charges what ends last
+                present = set(group) & set(_told(serve.status).applications)
+                for name in present:
+                    _told(partial(serve.delete, name, _blocking=False))
+                while present & set(_told(serve.status).applications):
+                    time.sleep(_POLL_S)
+        except (TimeoutError, RayError) as error:
+            log.warning("Ray has ended already, and all requests with it (%s)", error or "it tells nothing any more")
+            return
         serve.shutdown()
+
+
+def _told(ask: Callable[[], AnswerT]) -> AnswerT:
+    """What Serve's controller answers. Serve itself waits for ever where Ray's processes have gone.
+
+    Raises:
+        TimeoutError: it has had its time.
+    """
+    answer: Future[AnswerT] = Future()
+
+    def wait() -> None:
+        try:
+            answer.set_result(ask())
+        except BaseException as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=wait, daemon=True).start()
+    return answer.result(_TOLD_WITHIN_S)
 
 
 def failure(message: str) -> DanluError | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,7 @@ import httpx
 import psutil
 import pytest
 
-from cluster.serve_proxy import haproxy, haproxy_environment, has_haproxy, why_not_haproxy
+from cluster.serve_proxy import _free_ports, haproxy, haproxy_environment, has_haproxy, why_not_haproxy
 
 ROOT = Path(__file__).resolve().parents[2]
 ServeTiny = Callable[..., tuple[str, subprocess.Popen[str]]]
@@ -42,6 +43,17 @@ def test_two_serves_share_nothing() -> None:
     )
     same = {name for name in one if one[name] == other[name]}
     assert not [name for name in same if name.endswith(("PORT", "PATH", "LOC", "BASE", "FILE"))]
+
+
+def test_ports_are_those_that_nothing_takes_by_chance() -> None:
+    """HAProxy listens ten seconds after they were chosen; one that a connection had got meanwhile ended the start."""
+    by_chance = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    least = int(by_chance.read_text().split()[0]) if by_chance.exists() else 49152
+    ports = _free_ports(50)
+    assert len(set(ports)) == 50
+    assert all(20000 <= port < min(30000, least) for port in ports)
+    with socket.create_server(("", ports[0])):
+        assert ports[0] not in _free_ports(50)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.2", "10.0.0.5", "::1", "gateway.example"])

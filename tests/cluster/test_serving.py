@@ -173,3 +173,11 @@ def test_an_end_lets_open_streams_finish(serve_tiny: ServeTiny, end: str) -> Non
     assert process.wait(timeout=90) == 130
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{url}/models")
+
+
+@pytest.mark.slow
+def test_an_end_of_the_whole_process_group_is_an_end(serve_tiny: ServeTiny) -> None:
+    """As systemd does it unless told otherwise: Ray's processes have gone before they could be asked anything."""
+    _, process = serve_tiny()
+    os.killpg(process.pid, signal.SIGTERM)
+    assert process.wait(timeout=90) == 130
