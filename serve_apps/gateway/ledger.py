@@ -21,7 +21,7 @@ from ray import serve
 
 from danlu.config import Settings, validate
 from danlu.errors import InputError, RunError
-from serve_apps.gateway.limits import Charge, Grant, Ledger, Limits, Refusal
+from serve_apps.gateway.limits import Charge, Entry, Grant, Ledger, Limits, Refusal
 from serve_apps.gateway.usage import UsageFile
 
 _ANSWER_WITHIN_S = 5.0
@@ -72,15 +72,16 @@ class LocalLedger:
 
     async def charge(self, charges: Sequence[Charge]) -> None:
         """See Ledger.charge. Returns before it is on disk."""
-        self._note([charge for charge in charges if self._ledger.charge(charge, time.monotonic())])
+        entries = [self._ledger.charge(charge, time.monotonic()) for charge in charges]
+        self._note([entry for entry in entries if entry is not None])
 
-    def _note(self, charges: Sequence[Charge]) -> None:
-        """Have charges written."""
-        for charge in charges:
-            entry = self._unwritten[charge.key]
-            entry[0] += charge.served
-            entry[1] += charge.tokens
-        if not charges:
+    def _note(self, entries: Sequence[Entry]) -> None:
+        """Have entries written."""
+        for entry in entries:
+            unwritten = self._unwritten[entry.key]
+            unwritten[0] += entry.requests
+            unwritten[1] += entry.tokens
+        if not entries:
             return
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write())

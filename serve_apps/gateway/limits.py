@@ -94,6 +94,23 @@ class Charge:
     id: str = field(default_factory=lambda: uuid4().hex)
 
 
+@dataclass(frozen=True)
+class Entry:
+    """What a charge changes, as it is written down.
+
+    Args:
+        requests, tokens: to add to what the key has taken; below zero where more was taken for it before.
+        told: what the charge is known by when it is told again.
+        final: False for a request that was given up, whose end may still be told.
+    """
+
+    key: str
+    requests: int
+    tokens: int
+    told: str
+    final: bool = True
+
+
 @dataclass
 class _Bucket:
     """Counts what was taken and has not been refilled yet, so that a limit may change at any moment."""
@@ -131,6 +148,14 @@ class _Held:
     at: float
 
 
+@dataclass(frozen=True)
+class _GivenUp:
+    """What was charged for a request whose end nobody has told yet, and its key's tokens per minute."""
+
+    tokens: int
+    limit: int | None
+
+
 class Ledger:
     """Who has taken how much.
 
@@ -143,8 +168,8 @@ class Ledger:
         self._accounts = {key: _Account(used=tokens) for key, tokens in (used or {}).items()}
         self._held: dict[str, _Held] = {}  # by grant, oldest first
         self._lifetime_s = lifetime_s
-        self._lost: list[Charge] = []
-        self._told: dict[str, None] = {}  # the last charges, oldest first
+        self._lost: list[Entry] = []
+        self._told: dict[str, _GivenUp | None] = {}  # the last charges, oldest first; None for those that are final
 
     def used(self, key: str) -> int:
         """Tokens that a key has taken; those of requests under way are not among them."""
@@ -174,25 +199,38 @@ class Ledger:
         self._held[grant] = _Held(key, tokens, limits, now)
         return Grant(_standings(account, limits))
 
-    def charge(self, charge: Charge, now: float) -> bool:
+    def charge(self, charge: Charge, now: float) -> Entry | None:
         """A request has ended and took `charge.tokens`; the rest of what was held is free again.
 
-        A grant that is not known (the ledger was started anew) still counts as used.
+        A grant that is not known (the ledger was started anew) still counts as used. One that was given up had no more
+        held than it was charged for then: what it took beyond that is charged now, and what it did not take given back.
 
         Returns:
-            False where the request has been charged before, also as one that was given up; nothing changes then.
+            What is to be written down; None where the request has been charged before, and nothing changes.
         """
         told = charge.grant or charge.id
-        if told in self._told:
-            return False
+        if told not in self._told:
+            self._take(charge, now)
+            self._remember(told, None)
+            return Entry(charge.key, int(charge.served), charge.tokens, told)
+        given_up = self._told[told]
+        if given_up is None:
+            return None
         self._told[told] = None
-        if len(self._told) > _REMEMBERED:
-            del self._told[next(iter(self._told))]
+        more = charge.tokens - given_up.tokens
+        account = self._account(charge.key)
+        account.used += more
+        if more > 0 and given_up.limit is not None:
+            account.tokens.settle(given_up.limit, now)
+            account.tokens.taken += more  # had it taken less, the bucket would have refilled by that long ago
+        return Entry(charge.key, int(charge.served) - 1, more, told)
+
+    def _take(self, charge: Charge, now: float) -> None:
         account = self._account(charge.key)
         account.used += charge.tokens
         held = self._held.pop(charge.grant, None) if charge.grant is not None else None
         if held is None:
-            return True
+            return
         account.held -= held.tokens
         limit = held.limits.tokens_per_minute
         if limit is not None:
@@ -202,9 +240,13 @@ class Ledger:
                 # The bucket has refilled since: giving all of it back would let the key take that part twice.
                 spared = max(0.0, spared - limit / MINUTE_S * max(0.0, now - held.at))
             account.tokens.taken = max(0.0, account.tokens.taken - spared)
-        return True
 
-    def lost(self) -> list[Charge]:
+    def _remember(self, told: str, given_up: _GivenUp | None) -> None:
+        self._told[told] = given_up
+        if len(self._told) > _REMEMBERED:
+            del self._told[next(iter(self._told))]
+
+    def lost(self) -> list[Entry]:
         """What was charged, since the last call, for requests that nobody told the end of."""
         lost, self._lost = self._lost, []
         return lost
@@ -218,9 +260,9 @@ class Ledger:
             grant, held = next(iter(self._held.items()))
             if now - held.at < self._lifetime_s:
                 return
-            lost = Charge(held.key, held.tokens, grant)
-            self.charge(lost, now)
-            self._lost.append(lost)
+            self._take(Charge(held.key, held.tokens, grant), now)
+            self._remember(grant, _GivenUp(held.tokens, held.limits.tokens_per_minute))
+            self._lost.append(Entry(held.key, 1, held.tokens, grant, final=False))
 
 
 def _refusal(account: _Account, limits: Limits, tokens: int, now: float) -> Refusal | None:

@@ -35,6 +35,25 @@ def test_what_a_lost_request_held_is_written(tmp_path: Path) -> None:
     assert UsageFile(file).read()["a"].tokens == 53
 
 
+def test_what_a_request_took_beyond_what_it_held_is_written_however_late(tmp_path: Path) -> None:
+    """Applications hold one token, and may take longer than the ledger waits for their end."""
+    file = str(tmp_path / "usage")
+
+    async def session() -> None:
+        ledger = LocalLedger(file, lifetime_s=0.01)
+        await ledger.admit("long", "a", LIMITS, 1)
+        await asyncio.sleep(0.02)
+        await ledger.admit("next", "b", LIMITS, 5)
+        for _ in range(2):
+            await ledger.charge([Charge("a", 5000, "long")])
+        assert isinstance(await ledger.admit("more", "a", LIMITS, 1), Refusal)
+        await ledger.close()
+
+    asyncio.run(session())
+    used = UsageFile(file).read()["a"]
+    assert (used.requests, used.tokens) == (1, 5000)
+
+
 def test_a_write_that_failed_is_tried_again_at_the_end(tmp_path: Path) -> None:
     file = tmp_path / "usage"
 

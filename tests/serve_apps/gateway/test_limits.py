@@ -70,9 +70,9 @@ def most_above(events: list[tuple[float, int]], limit: int) -> float:
     )
 
 
-@given(LIMITS, REQUESTS)
-def test_no_window_of_time_holds_more_than_the_limits(limits: Limits, requests: list[Asked]) -> None:
-    ledger = Ledger()
+@given(LIMITS, REQUESTS, st.sampled_from([20.0, 3600.0]))
+def test_no_window_of_time_holds_more_than_the_limits(limits: Limits, requests: list[Asked], lifetime_s: float) -> None:
+    ledger = Ledger(lifetime_s=lifetime_s)  # some are given up before they end, or none
     admitted = play(ledger, limits, requests)
     if limits.requests_per_minute is not None:
         assert most_above([(at, 1) for at, _ in admitted], limits.requests_per_minute) < 1e-3
@@ -199,12 +199,27 @@ def test_a_grant_that_is_asked_for_after_its_end_holds_nothing() -> None:
     assert not ledger.lost()
 
 
-def test_a_request_that_ends_after_it_was_given_up_is_not_charged_again() -> None:
+@pytest.mark.parametrize("tokens", [20, 30, 5000])
+def test_a_request_that_ends_after_it_was_given_up_is_charged_what_it_took(tokens: int) -> None:
+    """What it took beyond what was held for it was never charged."""
     ledger, limits = Ledger(lifetime_s=600), Limits(budget=100)
     ledger.admit("1", "a", limits, 30, 0.0)
     ledger.admit("2", "a", limits, 1, 601.0)
-    assert not ledger.charge(Charge("a", 20, "1"), 602.0)
-    assert ledger.used("a") == 30
+    (lost,) = ledger.lost()
+    assert (lost.requests, lost.tokens) == (1, 30)
+    entry = ledger.charge(Charge("a", tokens, "1"), 602.0)
+    assert entry is not None and (entry.requests, entry.tokens) == (0, tokens - 30)
+    assert ledger.charge(Charge("a", tokens, "1"), 603.0) is None
+    assert ledger.used("a") == tokens
+
+
+def test_what_comes_late_is_taken_from_the_minute_as_well() -> None:
+    ledger, limits = Ledger(lifetime_s=60), Limits(tokens_per_minute=60)
+    ledger.admit("1", "a", limits, 1, 0.0)
+    ledger.admit("2", "b", limits, 1, 70.0)
+    ledger.charge(Charge("a", 91, "1"), 80.0)
+    refused = ledger.admit("3", "a", limits, 10, 80.0)
+    assert isinstance(refused, Refusal) and refused.retry_after_s == pytest.approx(40)
 
 
 def test_limits_of_a_key_win_over_the_defaults() -> None:
