@@ -2,8 +2,8 @@
 
 It is a Serve application of one replica, so limits hold over all gateways together, and it ends after them: requests
 that end while a gateway drains are charged as well. What they took is written to a file; where the ledger itself dies,
-Serve starts it anew, budgets go on from the file (at most what one write holds is forgotten), and the minute's buckets
-begin full again.
+Serve starts it anew, budgets go on from the file (at most what one write holds is forgotten, and nothing counts twice),
+and the minute's buckets begin full again.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import defaultdict
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Protocol
@@ -21,7 +20,7 @@ from ray import serve
 
 from danlu.config import Settings, validate
 from danlu.errors import InputError, RunError
-from serve_apps.gateway.limits import Charge, Entry, Grant, Ledger, Limits, Refusal
+from serve_apps.gateway.limits import Charge, Entry, Grant, Ledger, Limits, Refusal, shortened
 from serve_apps.gateway.usage import UsageFile
 
 _ANSWER_WITHIN_S = 5.0
@@ -56,12 +55,13 @@ class LocalLedger:
 
     def __init__(self, usage_file: str | None, lifetime_s: float) -> None:
         self._file = None if usage_file is None else UsageFile(usage_file)
-        used = {}
+        used, told = {}, {}
         if self._file is not None:
             self._file.prepare()
             used = {name: usage.tokens for name, usage in self._file.read().items()}
-        self._ledger = Ledger(used, lifetime_s)
-        self._unwritten: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])  # requests, tokens
+            told = self._file.told()
+        self._ledger = Ledger(used, lifetime_s, told)
+        self._unwritten: list[Entry] = []
         self._writing: asyncio.Task[None] | None = None
 
     async def admit(self, grant: str, key: str, limits: Limits, tokens: int) -> Grant | Refusal:
@@ -77,12 +77,9 @@ class LocalLedger:
 
     def _note(self, entries: Sequence[Entry]) -> None:
         """Have entries written."""
-        for entry in entries:
-            unwritten = self._unwritten[entry.key]
-            unwritten[0] += entry.requests
-            unwritten[1] += entry.tokens
-        if not entries:
+        if self._file is None or not entries:
             return
+        self._unwritten += entries
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write())
 
@@ -97,15 +94,12 @@ class LocalLedger:
     async def _write(self) -> None:
         """Write until nothing is left; what comes meanwhile goes with the next round."""
         while self._unwritten and self._file is not None:
-            batch = [(name, requests, tokens) for name, (requests, tokens) in self._unwritten.items()]
-            self._unwritten.clear()
+            batch, self._unwritten = self._unwritten, []
             try:
                 await asyncio.to_thread(self._file.add, batch)
             except InputError as error:
                 log.error("the use of keys is kept in memory only: %s", error)
-                for name, requests, tokens in batch:
-                    self._unwritten[name][0] += requests
-                    self._unwritten[name][1] += tokens
+                self._unwritten = shortened(batch + self._unwritten)
                 return
 
 

@@ -16,8 +16,8 @@ from uuid import uuid4
 MINUTE_S = 60.0
 # What float arithmetic may lose between a refusal's waiting time and the next try.
 _ROUNDING = 1e-6
-# Charges that are known again: as many as a gateway keeps for a ledger that does not answer.
-_REMEMBERED = 100_000
+# Charges that are known again, also after a restart: as many as a gateway keeps for a ledger that does not answer.
+REMEMBERED = 100_000
 
 Reason = Literal["requests", "tokens", "too_large", "budget"]
 
@@ -162,14 +162,22 @@ class Ledger:
     Args:
         used: tokens that each key has taken before.
         lifetime_s: a request that has not ended after this time is given up: its tokens count as taken.
+        told: charges that are among what was used, by what they are known by, oldest first: the tokens of a request
+            that was given up, None for one that has ended.
     """
 
-    def __init__(self, used: Mapping[str, int] | None = None, lifetime_s: float = 3600.0) -> None:
+    def __init__(
+        self,
+        used: Mapping[str, int] | None = None,
+        lifetime_s: float = 3600.0,
+        told: Mapping[str, int | None] | None = None,
+    ) -> None:
         self._accounts = {key: _Account(used=tokens) for key, tokens in (used or {}).items()}
         self._held: dict[str, _Held] = {}  # by grant, oldest first
         self._lifetime_s = lifetime_s
         self._lost: list[Entry] = []
-        self._told: dict[str, _GivenUp | None] = {}  # the last charges, oldest first; None for those that are final
+        # The last charges, oldest first; None for those that are final.
+        self._told = {id: None if tokens is None else _GivenUp(tokens, None) for id, tokens in (told or {}).items()}
 
     def used(self, key: str) -> int:
         """Tokens that a key has taken; those of requests under way are not among them."""
@@ -243,7 +251,7 @@ class Ledger:
 
     def _remember(self, told: str, given_up: _GivenUp | None) -> None:
         self._told[told] = given_up
-        if len(self._told) > _REMEMBERED:
+        if len(self._told) > REMEMBERED:
             del self._told[next(iter(self._told))]
 
     def lost(self) -> list[Entry]:
@@ -263,6 +271,16 @@ class Ledger:
             self._take(Charge(held.key, held.tokens, grant), now)
             self._remember(grant, _GivenUp(held.tokens, held.limits.tokens_per_minute))
             self._lost.append(Entry(held.key, 1, held.tokens, grant, final=False))
+
+
+def shortened(entries: list[Entry]) -> list[Entry]:
+    """As many entries as are remembered; where there are more, the oldest become one for each key."""
+    oldest, newest = entries[:-REMEMBERED], entries[-REMEMBERED:]
+    sums: dict[str, tuple[int, int]] = {}
+    for entry in oldest:
+        requests, tokens = sums.get(entry.key, (0, 0))
+        sums[entry.key] = requests + entry.requests, tokens + entry.tokens
+    return [Entry(key, *added, told=uuid4().hex) for key, added in sums.items()] + newest
 
 
 def _refusal(account: _Account, limits: Limits, tokens: int, now: float) -> Refusal | None:

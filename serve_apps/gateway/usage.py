@@ -1,4 +1,8 @@
-"""What every key has taken, in an SQLite file, so that a budget outlives a restart."""
+"""What every key has taken, in an SQLite file, so that a budget outlives a restart.
+
+The last charges stand beside it, written in the same transaction: a gateway whose answer was lost tells a charge again,
+to another ledger it may be, and it must count once.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from danlu.errors import InputError
+from serve_apps.gateway.limits import REMEMBERED, Entry
 
-_TABLE = """
+_TABLES = (
+    """
 CREATE TABLE IF NOT EXISTS usage (
     name TEXT PRIMARY KEY, requests INTEGER NOT NULL, tokens INTEGER NOT NULL, last_used TEXT NOT NULL
-)"""
+)""",
+    """
+CREATE TABLE IF NOT EXISTS charges (
+    number INTEGER PRIMARY KEY, told TEXT NOT NULL UNIQUE, tokens INTEGER NOT NULL, final INTEGER NOT NULL
+)""",
+)
+# Changes no row where the charge stands there already; one that was given up may be told once more.
+_TELL = """
+INSERT INTO charges (told, tokens, final) VALUES (?, ?, ?)
+ON CONFLICT (told) DO UPDATE SET tokens = tokens + excluded.tokens, final = excluded.final
+WHERE excluded.final AND NOT final"""
+_FORGET = "DELETE FROM charges WHERE number <= (SELECT max(number) FROM charges) - ?"
 _ADD = """
 INSERT INTO usage VALUES (?, ?, ?, datetime('now'))
 ON CONFLICT (name) DO UPDATE SET
@@ -55,12 +72,25 @@ class UsageFile:
             raise self._unusable(error) from error
         return {name: Usage(requests, tokens, last) for name, requests, tokens, last in rows}
 
-    def add(self, uses: Iterable[tuple[str, int, int]]) -> None:
-        """Add (name, requests, tokens) to what is there, all of it or nothing."""
+    def told(self) -> dict[str, int | None]:
+        """The last charges by what they are known by, oldest first: tokens of what was given up, None once final."""
+        try:
+            with closing(self._connect()) as connection:
+                rows = connection.execute("SELECT told, tokens, final FROM charges ORDER BY number").fetchall()
+        except sqlite3.Error as error:
+            raise self._unusable(error) from error
+        return {told: None if final else tokens for told, tokens, final in rows}
+
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Add to what is there, all of it or nothing; an entry that stands there already is left out."""
         try:
             with closing(self._connect()) as connection, connection:
-                connection.execute(_TABLE)
-                connection.executemany(_ADD, list(uses))
+                for table in _TABLES:
+                    connection.execute(table)
+                for entry in entries:
+                    if connection.execute(_TELL, (entry.told, entry.tokens, entry.final)).rowcount:
+                        connection.execute(_ADD, (entry.key, entry.requests, entry.tokens))
+                connection.execute(_FORGET, (REMEMBERED,))
         except sqlite3.Error as error:
             raise self._unusable(error) from error
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from cluster.keys import add_key, print_keys
 from danlu.errors import ConfigError, InputError
 from serve_apps.gateway.keys import ApiKey, KeyFile, hash_key, parse_keys
-from serve_apps.gateway.limits import Limits
+from serve_apps.gateway.limits import Entry, Limits
 from serve_apps.gateway.usage import UsageFile, usage_path
 
 
@@ -84,7 +84,9 @@ def test_the_list_shows_limits_and_use(tmp_path: Path) -> None:
     file = tmp_path / "keys.txt"
     add_key("office", file)
     key = add_key("app", file, Limits(tokens_per_minute=20_000))
-    UsageFile(usage_path(str(file))).add([("app", 2, 1000), ("app", 1, 234), ("gone", 1, 1)])
+    UsageFile(usage_path(str(file))).add(
+        [Entry("app", 2, 1000, "1"), Entry("app", 1, 234, "2"), Entry("gone", 1, 1, "3")]
+    )
     shown = io.StringIO()
     print_keys(file, None, Console(width=120, file=shown))
     header, app, office = (line.split() for line in shown.getvalue().strip().splitlines())

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from serve_apps.gateway import accounts as accounts_module
+from serve_apps.gateway import limits as limits_module
+from serve_apps.gateway import usage as usage_module
 from serve_apps.gateway.accounts import Accounts
 from serve_apps.gateway.keys import ApiKey
 from serve_apps.gateway.ledger import LedgerUnavailableError, LocalLedger
-from serve_apps.gateway.limits import Charge, Grant, Limits, Refusal
+from serve_apps.gateway.limits import Charge, Entry, Grant, Limits, Refusal, shortened
 from serve_apps.gateway.usage import UsageFile
 from serve_apps.request_record import RequestRecord
 
@@ -84,6 +86,65 @@ def test_what_is_told_twice_is_written_once(tmp_path: Path) -> None:
 
     asyncio.run(session())
     assert UsageFile(file).read()["a"].tokens == 14
+
+
+@pytest.mark.parametrize("grant", ["1", None])
+def test_what_is_told_again_to_the_next_ledger_counts_once(tmp_path: Path, grant: str | None) -> None:
+    """It was on disk when the ledger died, and only the answer was lost."""
+    file, charge = str(tmp_path / "usage"), Charge("a", 500, grant)
+
+    async def session() -> None:
+        for _ in range(2):
+            ledger = LocalLedger(file, lifetime_s=600)
+            await ledger.charge([charge])
+            await ledger.close()
+            assert isinstance(await ledger.admit("next", "a", LIMITS, 500), Grant)
+            assert isinstance(await ledger.admit("beyond", "a", LIMITS, 1), Refusal)
+
+    asyncio.run(session())
+    used = UsageFile(file).read()["a"]
+    assert (used.requests, used.tokens) == (1, 500)
+
+
+def test_what_was_given_up_before_a_restart_is_charged_the_difference_after_it(tmp_path: Path) -> None:
+    file = str(tmp_path / "usage")
+
+    async def session() -> None:
+        before = LocalLedger(file, lifetime_s=0.01)
+        await before.admit("long", "a", LIMITS, 30)
+        await asyncio.sleep(0.02)
+        await before.admit("next", "b", LIMITS, 5)
+        await before.close()
+        for _ in range(2):
+            after = LocalLedger(file, lifetime_s=600)
+            await after.charge([Charge("a", 400, "long")])
+            await after.close()
+            assert isinstance(await after.admit("rest", "a", LIMITS, 600), Grant)
+
+    asyncio.run(session())
+    used = UsageFile(file).read()["a"]
+    assert (used.requests, used.tokens) == (1, 400)
+
+
+def test_the_file_remembers_the_last_charges_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(usage_module, "REMEMBERED", 10)
+    file = UsageFile(tmp_path / "usage")
+    for first in range(0, 40, 4):
+        file.add(Entry("a", 1, 7, str(number)) for number in range(first, first + 4))
+    assert list(file.told()) == [str(number) for number in range(30, 40)]
+    assert file.read()["a"].tokens == 280
+
+
+def test_what_a_disk_that_stays_away_leaves_in_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits_module, "REMEMBERED", 10)
+    entries: list[Entry] = []
+    for number in range(100):
+        entries = shortened([*entries, Entry("ab"[number % 2], 1, number, str(number))])
+        assert len(entries) <= 12
+    for key, tokens in (("a", sum(range(0, 100, 2))), ("b", sum(range(1, 100, 2)))):
+        assert sum(entry.tokens for entry in entries if entry.key == key) == tokens
+        assert sum(entry.requests for entry in entries if entry.key == key) == 50
+    assert [entry.told for entry in entries[-10:]] == [str(number) for number in range(90, 100)]
 
 
 class Away:
