@@ -96,11 +96,17 @@ class LocalLedger:
         while self._unwritten and self._file is not None:
             batch, self._unwritten = self._unwritten, []
             try:
-                await asyncio.to_thread(self._file.add, batch)
+                written = await asyncio.to_thread(self._file.add, batch)
             except InputError as error:
                 log.error("the use of keys is kept in memory only: %s", error)
                 self._unwritten = shortened(batch + self._unwritten)
                 return
+            # The ledger that this one takes the place of may have written since this one read the file.
+            for entry in self._unwritten:
+                if entry.key in written:
+                    written[entry.key] += entry.tokens
+            for key, tokens in written.items():
+                self._ledger.recount(key, tokens)
 
 
 class LedgerReplica(LocalLedger):

@@ -183,6 +183,10 @@ class Ledger:
         """Tokens that a key has taken; those of requests under way are not among them."""
         return self._account(key).used
 
+    def recount(self, key: str, used: int) -> None:
+        """Tokens that a key has taken, by somebody who knows better."""
+        self._account(key).used = used
+
     def admit(self, grant: str, key: str, limits: Limits, tokens: int, now: float) -> Grant | Refusal:
         """Hold one request and `tokens` for it, or refuse and change nothing.
 

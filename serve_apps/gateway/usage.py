@@ -30,6 +30,7 @@ _TELL = """
 INSERT INTO charges (told, tokens, final) VALUES (?, ?, ?)
 ON CONFLICT (told) DO UPDATE SET tokens = tokens + excluded.tokens, final = excluded.final
 WHERE excluded.final AND NOT final"""
+_TOKENS = "SELECT name, tokens FROM usage WHERE name = ?"
 _FORGET = "DELETE FROM charges WHERE number <= (SELECT max(number) FROM charges) - ?"
 _ADD = """
 INSERT INTO usage VALUES (?, ?, ?, datetime('now'))
@@ -81,18 +82,26 @@ class UsageFile:
             raise self._unusable(error) from error
         return {told: None if final else tokens for told, tokens, final in rows}
 
-    def add(self, entries: Iterable[Entry]) -> None:
-        """Add to what is there, all of it or nothing; an entry that stands there already is left out."""
+    def add(self, entries: Iterable[Entry]) -> dict[str, int]:
+        """Add to what is there, all of it or nothing; an entry that stands there already is left out.
+
+        Returns:
+            the tokens that each of the keys has taken now.
+        """
+        keys = set()
         try:
             with closing(self._connect()) as connection, connection:
                 for table in _TABLES:
                     connection.execute(table)
                 for entry in entries:
+                    keys.add(entry.key)
                     if connection.execute(_TELL, (entry.told, entry.tokens, entry.final)).rowcount:
                         connection.execute(_ADD, (entry.key, entry.requests, entry.tokens))
                 connection.execute(_FORGET, (REMEMBERED,))
+                rows = [connection.execute(_TOKENS, (key,)).fetchone() for key in keys]
         except sqlite3.Error as error:
             raise self._unusable(error) from error
+        return dict(row for row in rows if row is not None)
 
     def prepare(self) -> None:
         """Make the file if need be, so that a wrong path is told at the start."""

@@ -126,6 +126,37 @@ def test_what_was_given_up_before_a_restart_is_charged_the_difference_after_it(t
     assert (used.requests, used.tokens) == (1, 400)
 
 
+def test_what_an_ending_ledger_writes_counts_at_the_one_that_has_begun(tmp_path: Path) -> None:
+    """The new one had read the file before, and never looked again."""
+    file = str(tmp_path / "usage")
+
+    async def session() -> None:
+        ending, begun = LocalLedger(file, lifetime_s=600), LocalLedger(file, lifetime_s=600)
+        unanswered = Charge("a", 50)
+        await ending.charge([Charge("a", 350), unanswered])
+        await ending.close()
+        await begun.charge([unanswered, Charge("a", 10)])
+        await begun.close()
+        assert isinstance(await begun.admit("beyond", "a", LIMITS, 591), Refusal)
+        assert isinstance(await begun.admit("rest", "a", LIMITS, 590), Grant)
+
+    asyncio.run(session())
+    assert UsageFile(file).read()["a"].tokens == 410
+
+
+def test_what_comes_while_a_write_is_under_way_counts(tmp_path: Path) -> None:
+    async def session() -> None:
+        ledger = LocalLedger(str(tmp_path / "usage"), lifetime_s=600)
+        for told in range(1, 31):
+            await ledger.charge([Charge("a", 10)])
+            await asyncio.sleep(0.001)
+            assert ledger._ledger.used("a") == 10 * told
+        await ledger.close()
+
+    asyncio.run(session())
+    assert UsageFile(tmp_path / "usage").read()["a"].tokens == 300
+
+
 def test_the_file_remembers_the_last_charges_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(usage_module, "REMEMBERED", 10)
     file = UsageFile(tmp_path / "usage")
