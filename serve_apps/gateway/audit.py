@@ -12,8 +12,9 @@ import logging
 import os
 import queue
 import threading
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from serve_apps.request_record import RequestRecord
 FILE_NAME = "audit.jsonl"
 _MOST_WAITING = 10_000
 _MOST_AT_ONCE = 500
+_CLOSE_WITHIN_S = 10.0
 
 log = logging.getLogger("ray.serve")
 
@@ -80,9 +82,13 @@ class AuditLog:
             self._lost += 1
 
     def close(self) -> None:
-        """Write what is waiting, and end the thread."""
-        self._lines.put(None)
-        self._thread.join()
+        """Write what is waiting, and end the thread; a disk that hangs is waited for only so long."""
+        until = time.monotonic() + _CLOSE_WITHIN_S
+        with suppress(queue.Full):
+            self._lines.put(None, timeout=_CLOSE_WITHIN_S)
+            self._thread.join(max(0.0, until - time.monotonic()))
+        if self._thread.is_alive():
+            log.error("audit lines are lost: the disk of %s does not answer", self._file)
 
     def _run(self) -> None:
         going = True

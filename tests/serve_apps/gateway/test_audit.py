@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from serve_apps.gateway import audit as audit_module
 from serve_apps.gateway.audit import AuditLog, audit_line
 from serve_apps.gateway.settings import AuditSettings
 from serve_apps.request_record import RequestRecord
@@ -94,6 +95,23 @@ def test_a_stuck_disk_holds_no_request_up(tmp_path: Path, monkeypatch: pytest.Mo
     written = lines(tmp_path)
     told = sum(line.get("lost_lines", 0) for line in written)
     assert told + sum("number" in line for line in written) == 12_000
+
+
+@pytest.mark.parametrize("waiting", [1, 12_000])
+def test_an_end_does_not_wait_for_a_stuck_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waiting: int) -> None:
+    """It did for ever, and the gateway with it, whether there was room in the queue or not."""
+    stuck = threading.Event()
+    monkeypatch.setattr(AuditLog, "_append", lambda audit, texts: stuck.wait())
+    monkeypatch.setattr(audit_module, "_CLOSE_WITHIN_S", 0.1)
+    audit = AuditLog(settings(tmp_path))
+    for number in range(waiting):
+        audit.write({"number": number})
+    closing = threading.Thread(target=audit.close, daemon=True)
+    closing.start()
+    closing.join(20)
+    ended = not closing.is_alive()
+    stuck.set()
+    assert ended
 
 
 def test_text_is_written_only_when_it_is_asked_for() -> None:
