@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Awaitable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from contextvars import Context
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar, TypeVar
 
 from danlu.errors import DanluError, InputError, NotAvailableError, ResourceError, RunError
@@ -76,10 +76,11 @@ class ServedModel:
         """Serve's response, of which nothing may have come yet.
 
         Asked outside of the request that Serve knows: it takes all calls of one request for one while they wait for a
-        place, and of a request's choices all but the first would wait for ever.
+        place, and of a request's choices all but the first would wait for ever. Only the name of the request goes with
+        it, by which a replica's logs are told apart; it need not be unique.
         """
-        ask = self._method(method, stream).remote
-        return Context().run(ask, *arguments, **self._trace(method, record))
+        ask = partial(self._method(method, stream).remote, *arguments, **self._trace(method, record))
+        return Context().run(_named, _request_name(), ask)
 
     async def _call(self, method: str, *arguments: object) -> Any:
         """One answer. Cancelling the caller cancels the call."""
@@ -198,6 +199,21 @@ class ServedModel:
         if isinstance(error, RayActorError | DeploymentUnavailableError):
             return ModelUnavailableError(f"model {self.name!r} is not available", rule="its replica is gone")
         return error
+
+
+def _request_name() -> str:
+    """What Serve calls the request that is being answered; empty outside of one."""
+    from ray.serve.context import _get_serve_request_context  # there is no public way
+
+    return _get_serve_request_context().request_id
+
+
+def _named(name: str, ask: Callable[[], Any]) -> Any:
+    from ray.serve.context import _set_request_context
+
+    if name:
+        _set_request_context(request_id=name)
+    return ask()
 
 
 def _leave(response: Any) -> None:

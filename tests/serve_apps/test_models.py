@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from ray import serve
+from ray.serve.context import _set_request_context
 
-from actors.engines.protocol import Completion, Delta, SamplingParams
+from actors.engines.protocol import Completion, Delta, GenerationRequest, SamplingParams
 from danlu.errors import InputError, NotAvailableError, RunError
 from serve_apps.config import ModelSettings
 from serve_apps.language_model import LanguageModel, app_name
@@ -29,6 +31,15 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module", autouse=True)
 def models(ray_local: None, port: int, log: Path, echo_engine: type) -> Iterator[None]:
     """`echo` answers at once; `slow` takes 20 ms a token, two at a time; `lazy` starts when it is first asked."""
+
+    class NamingEngine(echo_engine):  # type: ignore[misc, valid-type]
+        """Answers with what Serve calls the request, as it stands in the replica's logs."""
+
+        async def generate(self, request: GenerationRequest) -> AsyncIterator[Delta]:
+            name = serve.context._get_serve_request_context().request_id
+            async for delta in super().generate(replace(request, prompt=name)):
+                yield delta
+
     common = {"path": str(log), "cpus": 0.1}
     settings = [
         common | {"name": "echo"},
@@ -37,7 +48,11 @@ def models(ray_local: None, port: int, log: Path, echo_engine: type) -> Iterator
     ]
     made = [ModelSettings.model_validate(values) for values in settings]
     serve.start(http_options={"host": "127.0.0.1", "port": port})
-    serve.run_many([serve.RunTarget(application(model, echo_engine), app_name(model.name), None) for model in made])
+    naming = ModelSettings.model_validate(common | {"name": "naming"})
+    serve.run_many(
+        [serve.RunTarget(application(model, echo_engine), app_name(model.name), None) for model in made]
+        + [serve.RunTarget(application(naming, NamingEngine), app_name("naming"), None)]
+    )
     yield
     serve.shutdown()
     assert (log / "shutdown").exists(), "engines are shut down with their replicas"
@@ -54,6 +69,17 @@ def test_chat_and_complete() -> None:
     assert completion == Completion("bc", 4, 2, "stop")
     assert description == "EchoEngine (made by its caller), context of 200 tokens"
     assert stream == [Delta("你", 2, 1), Delta("好", 2, 2, "stop")]
+
+
+def test_a_replica_knows_its_request_by_the_name_that_the_client_got() -> None:
+    async def ask() -> list[str]:
+        _set_request_context(request_id="mine-7", _internal_request_id="inner")
+        model = LanguageModel("naming")
+        stream = [delta.text async for delta in model.stream("x", SHORT)]
+        answers = await asyncio.gather(*(model.complete("x", SHORT) for _ in range(3)))
+        return ["".join(stream), *(answer.text for answer in answers)]
+
+    assert asyncio.run(ask()) == ["mine-7"] * 4
 
 
 def test_render_chat() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextvars import Context
 from functools import partial
 from typing import Any, cast
 
 import pytest
 from ray.exceptions import ActorDiedError
+from ray.serve.context import _get_serve_request_context, _RequestContext, _set_request_context
 from ray.serve.handle import DeploymentResponse, DeploymentResponseGenerator
 
 from actors.engines.protocol import Delta, SamplingParams
@@ -106,6 +108,29 @@ def test_an_answer_is_whole_whatever_its_replica_does_after_the_last_piece(monke
     assert spoken.ended
     with pytest.raises(ModelUnavailableError):
         _heard(Spoken("ab", dies=True), monkeypatch)
+
+
+def test_calls_carry_the_name_of_their_request_and_nothing_else_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Logs of replicas could not be joined with the audit log; and Serve takes calls with one inner id for one call."""
+    seen = []
+
+    class Method:
+        def remote(self, *_: Any) -> None:
+            seen.append(_get_serve_request_context())
+
+    def request(name: str) -> None:
+        _set_request_context(request_id=name, _internal_request_id="inner", route="/v1")
+        for _ in range(2):
+            model._ask("complete", ("x",), None, stream=False)
+
+    model = ServedModel("m", "model-m")
+    monkeypatch.setattr(model, "_method", lambda *_: Method())
+    for name in ("mine-1", "mine-2", ""):
+        Context().run(request, name)
+    assert [call.request_id for call in seen] == ["mine-1", "mine-1", "mine-2", "mine-2", "", ""]
+    assert all(call == _RequestContext(request_id=call.request_id) for call in seen), (
+        "Serve gives each its own inner id"
+    )
 
 
 def test_a_model_that_answers_whole_is_not_asked_whether_it_is_awake(monkeypatch: pytest.MonkeyPatch) -> None:
