@@ -11,10 +11,11 @@ from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
+from serve_apps.gateway.charges import Charge
 from serve_apps.gateway.errors import RATE_LIMIT, ApiError
 from serve_apps.gateway.keys import ApiKey
 from serve_apps.gateway.ledger import LedgerService, LedgerUnavailableError
-from serve_apps.gateway.limits import Charge, Limits, Refusal, Standings
+from serve_apps.gateway.limits import Limits, Refusal, Standings
 from serve_apps.gateway.requests import DEFAULT_MAX_TOKENS, MAX_CHOICES
 from serve_apps.request_record import RequestRecord
 

@@ -20,7 +20,8 @@ from ray import serve
 
 from danlu.config import Settings, validate
 from danlu.errors import InputError, RunError
-from serve_apps.gateway.limits import Charge, Entry, Grant, Ledger, Limits, Refusal, shortened
+from serve_apps.gateway.charges import Charge, Entry, shortened
+from serve_apps.gateway.limits import Grant, Ledger, Limits, Refusal
 from serve_apps.gateway.usage import UsageFile
 
 _ANSWER_WITHIN_S = 5.0

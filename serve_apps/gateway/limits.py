@@ -11,13 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
-from uuid import uuid4
+
+from serve_apps.gateway.charges import REMEMBERED, Charge, Entry
 
 MINUTE_S = 60.0
 # What float arithmetic may lose between a refusal's waiting time and the next try.
 _ROUNDING = 1e-6
-# Charges that are known again, also after a restart: as many as a gateway keeps for a ledger that does not answer.
-REMEMBERED = 100_000
 
 Reason = Literal["requests", "tokens", "too_large", "budget"]
 
@@ -75,40 +74,6 @@ class Refusal:
     left: int
     retry_after_s: float | None
     standings: Standings
-
-
-@dataclass(frozen=True)
-class Charge:
-    """What a request took in the end.
-
-    Args:
-        grant: the id that it was admitted with, None where it has no limits.
-        served: whether it counts as a request of the key's; one that was left before it was let in does not.
-        id: of the charge, which may be told twice where the first answer was lost.
-    """
-
-    key: str
-    tokens: int
-    grant: str | None = None
-    served: bool = True
-    id: str = field(default_factory=lambda: uuid4().hex)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What a charge changes, as it is written down.
-
-    Args:
-        requests, tokens: to add to what the key has taken; below zero where more was taken for it before.
-        told: what the charge is known by when it is told again.
-        final: False for a request that was given up, whose end may still be told.
-    """
-
-    key: str
-    requests: int
-    tokens: int
-    told: str
-    final: bool = True
 
 
 @dataclass
@@ -275,16 +240,6 @@ class Ledger:
             self._take(Charge(held.key, held.tokens, grant), now)
             self._remember(grant, _GivenUp(held.tokens, held.limits.tokens_per_minute))
             self._lost.append(Entry(held.key, 1, held.tokens, grant, final=False))
-
-
-def shortened(entries: list[Entry]) -> list[Entry]:
-    """As many entries as are remembered; where there are more, the oldest become one for each key."""
-    oldest, newest = entries[:-REMEMBERED], entries[-REMEMBERED:]
-    sums: dict[str, tuple[int, int]] = {}
-    for entry in oldest:
-        requests, tokens = sums.get(entry.key, (0, 0))
-        sums[entry.key] = requests + entry.requests, tokens + entry.tokens
-    return [Entry(key, *added, told=uuid4().hex) for key, added in sums.items()] + newest
 
 
 def _refusal(account: _Account, limits: Limits, tokens: int, now: float) -> Refusal | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from danlu.errors import InputError
-from serve_apps.gateway.limits import REMEMBERED, Entry
+from serve_apps.gateway.charges import REMEMBERED, Entry
 
 _TABLES = (
     """

@@ -9,8 +9,9 @@ from rich.console import Console
 
 from cluster.keys import add_key, print_keys
 from danlu.errors import ConfigError, InputError
+from serve_apps.gateway.charges import Entry
 from serve_apps.gateway.keys import ApiKey, KeyFile, hash_key, parse_keys
-from serve_apps.gateway.limits import Entry, Limits
+from serve_apps.gateway.limits import Limits
 from serve_apps.gateway.usage import UsageFile, usage_path
 
 

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from serve_apps.gateway import accounts as accounts_module
-from serve_apps.gateway import limits as limits_module
+from serve_apps.gateway import charges as charges_module
 from serve_apps.gateway import usage as usage_module
 from serve_apps.gateway.accounts import Accounts
+from serve_apps.gateway.charges import Charge, Entry, shortened
 from serve_apps.gateway.keys import ApiKey
 from serve_apps.gateway.ledger import LedgerUnavailableError, LocalLedger
-from serve_apps.gateway.limits import Charge, Entry, Grant, Limits, Refusal, shortened
+from serve_apps.gateway.limits import Grant, Limits, Refusal
 from serve_apps.gateway.usage import UsageFile
 from serve_apps.request_record import RequestRecord
 
@@ -167,7 +168,7 @@ def test_the_file_remembers_the_last_charges_only(tmp_path: Path, monkeypatch: p
 
 
 def test_what_a_disk_that_stays_away_leaves_in_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits_module, "REMEMBERED", 10)
+    monkeypatch.setattr(charges_module, "REMEMBERED", 10)
     entries: list[Entry] = []
     for number in range(100):
         entries = shortened([*entries, Entry("ab"[number % 2], 1, number, str(number))])

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serve_apps.gateway.limits import MINUTE_S, Charge, Grant, Ledger, Limits, Refusal
+from serve_apps.gateway.charges import Charge
+from serve_apps.gateway.limits import MINUTE_S, Grant, Ledger, Limits, Refusal
 
 
 @dataclass(frozen=True)
