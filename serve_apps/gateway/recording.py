@@ -85,9 +85,10 @@ class Record:
                 return await error.response()(scope, receive, watch)
             with recording(record):
                 await self.app(scope, receive, watch)
+            if not record.status:  # nobody was left to be answered: the client went before its body was whole
+                _client_gone(record)
         except asyncio.CancelledError:  # Serve cancels a request whose client has gone
-            record.status = record.status or CLIENT_GONE
-            record.error = record.error or "client_gone"
+            _client_gone(record)
             raise
         finally:
             self._close(record, scope)
@@ -144,6 +145,11 @@ async def _json(request: Request) -> Any:
         return await request.json()
     except (ValueError, RecursionError):
         return None
+
+
+def _client_gone(record: RequestRecord) -> None:
+    record.status = record.status or CLIENT_GONE
+    record.error = record.error or "client_gone"
 
 
 def _request_id(headers: Headers) -> str:
