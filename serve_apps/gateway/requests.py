@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from actors.engines.protocol import SamplingParams, Tool
@@ -41,6 +41,13 @@ _NOT_AVAILABLE: dict[str, tuple[Any, ...]] = {
     "prompt_embeds": (),
     "dimensions": (),
 }
+
+
+def _no_token_ids(value: Any) -> Any:
+    if isinstance(value, list) and any(type(item) is int or isinstance(item, list) for item in value):
+        raise PydanticCustomError("token_ids", "token ids are not taken here: send text")
+    return value
+
 
 TokenCount = Annotated[int | None, Field(ge=1, lt=1 << 31)]
 
@@ -219,9 +226,9 @@ class ChatRequest(_Generation):
 class CompletionRequest(_Generation):
     """`POST /v1/completions`."""
 
-    prompt: Text | Annotated[list[Text], Field(min_length=1, max_length=MAX_PROMPTS)] = Field(
-        description="a text to continue, or some"
-    )
+    prompt: Annotated[
+        Text | Annotated[list[Text], Field(min_length=1, max_length=MAX_PROMPTS)], BeforeValidator(_no_token_ids)
+    ] = Field(description="a text to continue, or some")
     logprobs: int | None = Field(
         default=None, ge=0, le=20, description="log probabilities of the answer's tokens, and of so many likeliest ones"
     )
@@ -246,7 +253,9 @@ class CompletionRequest(_Generation):
 class EmbeddingRequest(_Body):
     """`POST /v1/embeddings`."""
 
-    input: Text | Annotated[list[Text], Field(min_length=1, max_length=2048)] = Field(description="texts to embed")
+    input: Annotated[
+        Text | Annotated[list[Text], Field(min_length=1, max_length=2048)], BeforeValidator(_no_token_ids)
+    ] = Field(description="texts to embed")
     encoding_format: Literal["float", "base64"] = Field(
         default="float", description="base64 holds the little-endian float32 values"
     )

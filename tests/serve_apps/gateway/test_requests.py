@@ -49,6 +49,21 @@ def test_any_bytes_are_answered_4xx(client: TestClient, body: bytes) -> None:
     assert response.json()["error"]["type"] == "invalid_request_error"
 
 
+@pytest.mark.parametrize(
+    ("path", "field", "value"),
+    [
+        ("/embeddings", "input", [1, 2, 3]),
+        ("/embeddings", "input", [[1, 2]]),
+        ("/completions", "prompt", [5, 6, 7]),
+        ("/completions", "prompt", ["x", [5]]),
+    ],
+)
+def test_token_ids_are_refused_by_that_name(client: TestClient, path: str, field: str, value: list[Any]) -> None:
+    error = client.post(path, json={"model": "m", field: value}).json()["error"]
+    assert error["message"] == f"{field}: token ids are not taken here: send text"
+    assert error["param"] == field
+
+
 def test_openai_defaults() -> None:
     request = CompletionRequest(model="m", prompt="x")
     assert request.sampling() == SamplingParams(max_tokens=256, temperature=1.0, top_p=1.0)
