@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -149,6 +150,11 @@ def _from_http(request: Request, error: HTTPException) -> ApiError:
         message = f"{request.method} is not allowed on {request.url.path}"
     elif isinstance(error.__cause__, UnicodeDecodeError):
         message = f"the body is not valid UTF-8 (byte {error.__cause__.start}): send JSON in UTF-8"
+    elif isinstance(error.__cause__, RecursionError):
+        message = "the body is nested too deeply to be read: send JSON with fewer levels"
+    elif isinstance(error.__cause__, ValueError):  # what Python says of it: it reads no longer ones
+        most = sys.get_int_max_str_digits()
+        message = f"the body holds a number that is too long to be read: send numbers of at most {most} digits"
     return ApiError(error.status_code, message, headers=error.headers)
 
 

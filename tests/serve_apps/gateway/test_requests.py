@@ -64,6 +64,23 @@ def test_token_ids_are_refused_by_that_name(client: TestClient, path: str, field
     assert error["param"] == field
 
 
+NESTED = b'{"a":' * 100_000 + b"1" + b"}" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"[" * 100_000, "the body is nested too deeply to be read: send JSON with fewer levels"),
+        (NESTED, "the body is nested too deeply to be read: send JSON with fewer levels"),
+        (b'{"n":' + b"1" * 10_000 + b"}", "the body holds a number that is too long to be read"),
+    ],
+)
+def test_json_that_python_does_not_read_is_named(client: TestClient, body: bytes, said: str) -> None:
+    response = client.post("/chat/completions", content=body, headers={"content-type": "application/json"})
+    assert response.status_code == 400
+    assert response.json()["error"]["message"].startswith(said)
+
+
 def test_openai_defaults() -> None:
     request = CompletionRequest(model="m", prompt="x")
     assert request.sampling() == SamplingParams(max_tokens=256, temperature=1.0, top_p=1.0)
