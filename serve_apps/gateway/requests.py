@@ -24,6 +24,7 @@ DEFAULT_MAX_TOKENS = SamplingParams().max_tokens
 MAX_CHOICES = 16
 MAX_PROMPTS = 64
 MAX_TOOLS = 128
+_SEEDS = 1 << 31  # engines tell so many apart
 HeldT = TypeVar("HeldT")
 
 # Field -> the values that ask for nothing beyond what is offered (None always does).
@@ -78,8 +79,8 @@ class _Generation(_Body):
     max_tokens: TokenCount = Field(default=None, description=f"most tokens to make ({DEFAULT_MAX_TOKENS})")
     temperature: float | None = Field(default=None, ge=0, le=2, description="0 is greedy (1)")
     top_p: float | None = Field(default=None, gt=0, le=1, description="share of probability kept (1)")
-    top_k: int | None = Field(default=None, ge=0, lt=1 << 31, description="tokens kept; 0 keeps all (0)")
-    seed: int | None = Field(default=None, ge=0, lt=1 << 63, description="same seed, same answer")
+    top_k: int | None = Field(default=None, ge=-1, lt=1 << 31, description="tokens kept; 0 and -1 keep all (0)")
+    seed: int | None = Field(default=None, ge=-(1 << 63), lt=1 << 63, description="same seed, same answer")
     stop: NonEmptyText | Annotated[list[NonEmptyText], Field(max_length=4)] | None = Field(
         default=None, description="up to four strings that end the answer and are left out of it"
     )
@@ -142,8 +143,8 @@ class _Generation(_Body):
             max_tokens=self.chosen_length or DEFAULT_MAX_TOKENS,
             temperature=1.0 if self.temperature is None else self.temperature,
             top_p=1.0 if self.top_p is None else self.top_p,
-            top_k=self.top_k or 0,
-            seed=self.seed,
+            top_k=max(0, self.top_k or 0),
+            seed=None if self.seed is None else self.seed % _SEEDS,
             stop=stop,
             ignore_eos=self.ignore_eos,
             grammar="" if self.form is None else self.form.grammar,

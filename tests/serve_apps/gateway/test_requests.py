@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from starlette.testclient import TestClient
 
 from actors.engines.protocol import SamplingParams
@@ -85,6 +86,53 @@ def test_openai_defaults() -> None:
     request = CompletionRequest(model="m", prompt="x")
     assert request.sampling() == SamplingParams(max_tokens=256, temperature=1.0, top_p=1.0)
     assert request.chosen_length is None
+
+
+INT64 = st.integers(-(2**63), 2**63 - 1)
+
+
+@given(INT64)
+def test_any_seed_of_64_bits_becomes_one_that_engines_take(seed: int) -> None:
+    folded = CompletionRequest(model="m", prompt="x", seed=seed).sampling().seed
+    assert folded is not None and 0 <= folded < 2**31
+    assert folded == CompletionRequest(model="m", prompt="x", seed=seed).sampling().seed
+    if 0 <= seed < 2**31:
+        assert folded == seed
+
+
+def test_every_token_is_kept_by_either_way_to_say_so() -> None:
+    kept = {CompletionRequest(model="m", prompt="x", top_k=top_k).sampling().top_k for top_k in (-1, 0, None)}
+    assert kept == {0}
+
+
+def chat(*messages: dict[str, Any]) -> ChatRequest:
+    return ChatRequest.model_validate({"model": "m", "messages": list(messages)})
+
+
+def test_an_earlier_refusal_of_the_assistant_is_text_to_the_model() -> None:
+    parts = [{"type": "text", "text": "抱歉，"}, {"type": "refusal", "refusal": "这个我不能说。"}]
+    (message,) = chat({"role": "assistant", "content": parts}).messages
+    assert message.plain() == {"role": "assistant", "content": "抱歉，这个我不能说。"}
+    with pytest.raises(ValidationError, match="only the assistant"):
+        chat({"role": "user", "content": parts})
+
+
+@pytest.mark.parametrize(
+    ("part", "param", "said"),
+    [
+        ({"type": "image_url"}, "type", "'text'"),
+        ({"type": "refusal"}, "refusal", "missing"),
+        ({"type": "text", "text": 5}, "text", "valid string"),
+        ({"type": "refusal", "refusal": 5}, "refusal", "valid string"),
+        ({"text": "x"}, "type", "missing"),
+    ],
+)
+def test_what_is_wrong_in_a_part_is_told_of_that_part(
+    client: TestClient, part: dict[str, Any], param: str, said: str
+) -> None:
+    body = {"model": "none", "messages": [{"role": "assistant", "content": [part]}]}
+    error = client.post("/chat/completions", json=body).json()["error"]
+    assert (error["param"], said in error["message"]) == (f"messages.0.content.0.{param}", True), error
 
 
 def test_greedy_is_not_taken_for_unset() -> None:
