@@ -66,6 +66,16 @@ def model_not_found(name: str, known: Sequence[str]) -> ApiError:
     )
 
 
+def wrong_route(name: str, kind: str, routes: Sequence[str]) -> ApiError:
+    """404: the model is served, but not by this route.
+
+    Args:
+        kind: what it is (`an embeddings model`).
+    """
+    message = f"{name!r} is {kind}: ask {' or '.join(routes)}"
+    return ApiError(HTTPStatus.NOT_FOUND, message, param="model", code="model_not_found")
+
+
 def misshapen() -> ApiError:
     """The model ended its answer, and it is not what was asked for. Worth another try."""
     return ApiError(

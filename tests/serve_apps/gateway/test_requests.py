@@ -139,6 +139,25 @@ def test_greedy_is_not_taken_for_unset() -> None:
     assert CompletionRequest(model="m", prompt="x", temperature=0).sampling().temperature == 0
 
 
+@pytest.mark.parametrize(
+    ("path", "model", "said"),
+    [
+        ("/chat/completions", "e", "'e' is an embeddings model: ask /v1/embeddings"),
+        ("/completions", "e", "'e' is an embeddings model: ask /v1/embeddings"),
+        ("/embeddings", "m", "'m' is a language model: ask /v1/chat/completions or /v1/completions"),
+        ("/embeddings", "other", "the model 'other' does not exist; served here: e"),
+        ("/completions", "other", "the model 'other' does not exist; served here: m"),
+    ],
+)
+def test_a_model_of_another_kind_is_told_from_one_that_is_not_there(
+    client: TestClient, path: str, model: str, said: str
+) -> None:
+    body = {"model": model, "input": "x", "prompt": "x", "messages": [{"role": "user", "content": "x"}]}
+    response = client.post(path, json=body)
+    error = response.json()["error"]
+    assert (response.status_code, error["message"], error["param"]) == (404, said, "model")
+
+
 def test_our_openapi_document_names_the_routes(client: TestClient) -> None:
     paths = client.get("/openapi.json").json()["paths"]
     assert sorted(paths) == ["/chat/completions", "/completions", "/embeddings", "/models", "/models/{name}"]
