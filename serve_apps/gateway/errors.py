@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -63,6 +64,16 @@ def model_not_found(name: str, known: Sequence[str]) -> ApiError:
         param="model",
         code="model_not_found",
     )
+
+
+def wrong_route(name: str, kind: str, routes: Sequence[str]) -> ApiError:
+    """404: the model is served, but not by this route.
+
+    Args:
+        kind: what it is (`an embeddings model`).
+    """
+    message = f"{name!r} is {kind}: ask {' or '.join(routes)}"
+    return ApiError(HTTPStatus.NOT_FOUND, message, param="model", code="model_not_found")
 
 
 def misshapen() -> ApiError:
@@ -149,6 +160,11 @@ def _from_http(request: Request, error: HTTPException) -> ApiError:
         message = f"{request.method} is not allowed on {request.url.path}"
     elif isinstance(error.__cause__, UnicodeDecodeError):
         message = f"the body is not valid UTF-8 (byte {error.__cause__.start}): send JSON in UTF-8"
+    elif isinstance(error.__cause__, RecursionError):
+        message = "the body is nested too deeply to be read: send JSON with fewer levels"
+    elif isinstance(error.__cause__, ValueError):  # what Python says of it: it reads no longer ones
+        most = sys.get_int_max_str_digits()
+        message = f"the body holds a number that is too long to be read: send numbers of at most {most} digits"
     return ApiError(error.status_code, message, headers=error.headers)
 
 

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from actors.engines.protocol import Message
@@ -40,6 +40,30 @@ class TextPart(Part):
     text: Text
 
 
+class RefusalPart(Part):
+    """`{"type": "refusal", "refusal": ...}`: the assistant's words in an earlier turn, where it refused."""
+
+    type: Literal["refusal"]
+    refusal: Text
+
+    @property
+    def text(self) -> str:
+        return self.refusal
+
+
+def _kind_of_part(part: Any) -> str:
+    kind = part.get("type") if isinstance(part, dict) else getattr(part, "type", None)
+    return RefusalPart.__name__ if kind == "refusal" else TextPart.__name__
+
+
+# Told apart by their type, so that what is wrong in one is not reported as not being the other. The tags are names of
+# classes, which errors leave out of a field's place.
+ContentPart = Annotated[
+    Annotated[TextPart, Tag(TextPart.__name__)] | Annotated[RefusalPart, Tag(RefusalPart.__name__)],
+    Discriminator(_kind_of_part),
+]
+
+
 class FunctionCall(Part):
     """A function's name and the text of its arguments, a JSON object."""
 
@@ -69,7 +93,7 @@ class ChatMessage(Part):
     """One turn of the conversation."""
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: Text | list[TextPart] | None = Field(default=None, description="text; may be missing beside tool_calls")
+    content: Text | list[ContentPart] | None = Field(default=None, description="text; may be missing beside tool_calls")
     tool_calls: list[MessageToolCall] | None = Field(default=None, description="of the assistant")
     tool_call_id: str | None = Field(default=None, description="of role tool: which call this is the result of")
 
@@ -79,6 +103,8 @@ class ChatMessage(Part):
             raise PydanticCustomError("content", "content is missing: it must be a valid string")
         if self.tool_calls and self.role != "assistant":
             raise PydanticCustomError("tool_calls", "only the assistant calls tools")
+        if self.role != "assistant" and any(isinstance(part, RefusalPart) for part in self.content or ()):
+            raise PydanticCustomError("refusal", "only the assistant has a content part of type refusal")
         for call in self.tool_calls or ():
             try:
                 call.function.plain()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from http import HTTPStatus
 from typing import Any
@@ -18,6 +17,7 @@ from serve_apps.gateway.audit import AuditLog, audit_line
 from serve_apps.gateway.errors import ApiError
 from serve_apps.gateway.keys import ApiKey
 from serve_apps.gateway.metrics import GatewayMetrics
+from serve_apps.request_ids import is_taken
 from serve_apps.request_record import RequestRecord, recording
 from serve_apps.tracing import Tracing
 
@@ -25,7 +25,6 @@ CLIENT_GONE = 499  # no status is sent then; nginx's number for it, in metrics a
 TIMEOUT_HEADER = "x-request-timeout"
 # After the deadline, for the error event to leave. A client that does not read would hold its request open for ever.
 _LAST_WORDS_S = 5.0
-_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 
 
 class Record:
@@ -85,9 +84,10 @@ class Record:
                 return await error.response()(scope, receive, watch)
             with recording(record):
                 await self.app(scope, receive, watch)
+            if not record.status:  # nobody was left to be answered: the client went before its body was whole
+                _client_gone(record)
         except asyncio.CancelledError:  # Serve cancels a request whose client has gone
-            record.status = record.status or CLIENT_GONE
-            record.error = record.error or "client_gone"
+            _client_gone(record)
             raise
         finally:
             self._close(record, scope)
@@ -146,10 +146,15 @@ async def _json(request: Request) -> Any:
         return None
 
 
+def _client_gone(record: RequestRecord) -> None:
+    record.status = record.status or CLIENT_GONE
+    record.error = record.error or "client_gone"
+
+
 def _request_id(headers: Headers) -> str:
-    """The id that Serve answers as x-request-id: the client's own where it sent a plain one."""
+    """The id that Serve answers as x-request-id: the client's own where it is one that is taken."""
     given = headers.get("x-request-id", "")
-    return given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+    return given if is_taken(given.encode("latin-1")) else uuid4().hex
 
 
 def _allowed_s(headers: Headers, most_s: float) -> float:

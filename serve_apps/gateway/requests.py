@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from actors.engines.protocol import SamplingParams, Tool
@@ -24,6 +24,7 @@ DEFAULT_MAX_TOKENS = SamplingParams().max_tokens
 MAX_CHOICES = 16
 MAX_PROMPTS = 64
 MAX_TOOLS = 128
+_SEEDS = 1 << 31  # engines tell so many apart
 HeldT = TypeVar("HeldT")
 
 # Field -> the values that ask for nothing beyond what is offered (None always does).
@@ -41,6 +42,13 @@ _NOT_AVAILABLE: dict[str, tuple[Any, ...]] = {
     "prompt_embeds": (),
     "dimensions": (),
 }
+
+
+def _no_token_ids(value: Any) -> Any:
+    if isinstance(value, list) and any(type(item) is int or isinstance(item, list) for item in value):
+        raise PydanticCustomError("token_ids", "token ids are not taken here: send text")
+    return value
+
 
 TokenCount = Annotated[int | None, Field(ge=1, lt=1 << 31)]
 
@@ -71,8 +79,8 @@ class _Generation(_Body):
     max_tokens: TokenCount = Field(default=None, description=f"most tokens to make ({DEFAULT_MAX_TOKENS})")
     temperature: float | None = Field(default=None, ge=0, le=2, description="0 is greedy (1)")
     top_p: float | None = Field(default=None, gt=0, le=1, description="share of probability kept (1)")
-    top_k: int | None = Field(default=None, ge=0, lt=1 << 31, description="tokens kept; 0 keeps all (0)")
-    seed: int | None = Field(default=None, ge=0, lt=1 << 63, description="same seed, same answer")
+    top_k: int | None = Field(default=None, ge=-1, lt=1 << 31, description="tokens kept; 0 and -1 keep all (0)")
+    seed: int | None = Field(default=None, ge=-(1 << 63), lt=1 << 63, description="same seed, same answer")
     stop: NonEmptyText | Annotated[list[NonEmptyText], Field(max_length=4)] | None = Field(
         default=None, description="up to four strings that end the answer and are left out of it"
     )
@@ -135,8 +143,8 @@ class _Generation(_Body):
             max_tokens=self.chosen_length or DEFAULT_MAX_TOKENS,
             temperature=1.0 if self.temperature is None else self.temperature,
             top_p=1.0 if self.top_p is None else self.top_p,
-            top_k=self.top_k or 0,
-            seed=self.seed,
+            top_k=max(0, self.top_k or 0),
+            seed=None if self.seed is None else self.seed % _SEEDS,
             stop=stop,
             ignore_eos=self.ignore_eos,
             grammar="" if self.form is None else self.form.grammar,
@@ -219,9 +227,9 @@ class ChatRequest(_Generation):
 class CompletionRequest(_Generation):
     """`POST /v1/completions`."""
 
-    prompt: Text | Annotated[list[Text], Field(min_length=1, max_length=MAX_PROMPTS)] = Field(
-        description="a text to continue, or some"
-    )
+    prompt: Annotated[
+        Text | Annotated[list[Text], Field(min_length=1, max_length=MAX_PROMPTS)], BeforeValidator(_no_token_ids)
+    ] = Field(description="a text to continue, or some")
     logprobs: int | None = Field(
         default=None, ge=0, le=20, description="log probabilities of the answer's tokens, and of so many likeliest ones"
     )
@@ -246,7 +254,9 @@ class CompletionRequest(_Generation):
 class EmbeddingRequest(_Body):
     """`POST /v1/embeddings`."""
 
-    input: Text | Annotated[list[Text], Field(min_length=1, max_length=2048)] = Field(description="texts to embed")
+    input: Annotated[
+        Text | Annotated[list[Text], Field(min_length=1, max_length=2048)], BeforeValidator(_no_token_ids)
+    ] = Field(description="texts to embed")
     encoding_format: Literal["float", "base64"] = Field(
         default="float", description="base64 holds the little-endian float32 values"
     )

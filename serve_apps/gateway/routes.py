@@ -24,7 +24,7 @@ from serve_apps.gateway.bodies import (
     answers,
 )
 from serve_apps.gateway.choices import CallRules, Choice
-from serve_apps.gateway.errors import model_not_found
+from serve_apps.gateway.errors import ApiError, model_not_found, wrong_route
 from serve_apps.gateway.generation import AnswerStream, Ask, Meter, Question, answer_whole
 from serve_apps.gateway.requests import ChatRequest, CompletionRequest, EmbeddingRequest
 from serve_apps.gateway.responses import Answer, embedding_list, model_list, model_object
@@ -68,9 +68,17 @@ ServedHere = Annotated[Served, Depends(served)]
 def _pick(models: Mapping[str, ModelT], name: str, request: Request) -> ModelT:
     """The model that a request asks for; its name becomes the request's label in the metrics."""
     if name not in models:
-        raise model_not_found(name, list(models))
+        raise _not_here(name, list(models), request.app.state.served)
     request.state.model = name
     return models[name]
+
+
+def _not_here(name: str, known: Sequence[str], here: Served) -> ApiError:
+    if name in here.embeddings:
+        return wrong_route(name, "an embeddings model", ["/v1/embeddings"])
+    if name in here.models:
+        return wrong_route(name, "a language model", ["/v1/chat/completions", "/v1/completions"])
+    return model_not_found(name, known)
 
 
 @router.get("/models", responses=answers(ModelList, 401))

@@ -16,7 +16,7 @@ import httpx
 import psutil
 import pytest
 
-from cluster.serve_proxy import _free_ports, haproxy, haproxy_environment, has_haproxy, why_not_haproxy
+from cluster.serve_proxy import _free_ports, haproxy, haproxy_environment, has_haproxy, own_proxy, why_not_haproxy
 
 ROOT = Path(__file__).resolve().parents[2]
 ServeTiny = Callable[..., tuple[str, subprocess.Popen[str]]]
@@ -37,11 +37,18 @@ def test_the_environment_is_given_back_and_what_is_set_stays(monkeypatch: pytest
     assert serve_variables() == before and not folder.exists()
 
 
+def test_what_is_set_for_serves_own_proxy_is_given_back() -> None:
+    before = serve_variables()
+    with own_proxy():
+        assert set(serve_variables()) - set(before) == {"RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH"}
+    assert serve_variables() == before
+
+
 def test_two_serves_share_nothing() -> None:
     one, other = (
         haproxy_environment(Path(f"/run/{name}"), port, port + 1, port + 2) for name, port in (("a", 1), ("b", 9))
     )
-    same = {name for name in one if one[name] == other[name]}
+    same = {name for name in one if one[name] == other[name] and not name.endswith("IMPORT_PATH")}  # that is code
     assert not [name for name in same if name.endswith(("PORT", "PATH", "LOC", "BASE", "FILE"))]
 
 
@@ -134,6 +141,7 @@ def test_streams_pass_and_nothing_stays_behind(long_tmpdir: Path, serve_tiny: Se
     assert data[-1] == "data: [DONE]" and '"finish_reason":"length"' in data[-2]
     running = [one for one in psutil.Process(process.pid).children(recursive=True) if "haproxy" in one.name()]
     assert running  # it is HAProxy that was tried here
+    check_request_ids(url)
     process.terminate()
     process.wait(timeout=60)
     assert not psutil.wait_procs(running, timeout=30)[1]
@@ -142,6 +150,7 @@ def test_streams_pass_and_nothing_stays_behind(long_tmpdir: Path, serve_tiny: Se
 def test_another_address_than_the_usual_ones_is_served(serve_tiny: ServeTiny) -> None:
     url, process = serve_tiny(host="127.0.0.2")
     assert httpx.get(f"{url}/models", timeout=60).status_code == 200
+    check_request_ids(url)
     assert not [one for one in psutil.Process(process.pid).children(recursive=True) if "haproxy" in one.name()]
 
 
@@ -158,6 +167,18 @@ def test_what_haproxy_answers_by_itself_has_the_shape_of_the_gateways_errors(ser
     assert failed.status_code == 502 and failed.headers["Retry-After"] == "1"
     assert failed.json()["error"]["code"] == "gateway_unavailable"
     assert httpx.get(f"{url}/models", timeout=60).status_code == 200  # it waits until Serve has started a gateway anew
+
+
+def check_request_ids(url: str) -> None:
+    """Ids that are not taken are replaced; one of them ended as a 500 that no gateway had seen."""
+    for given in (b"\xff", b"x" * 5000, b'a"b\\c <x>', b"mine-1"):
+        answer = httpx.get(f"{url}/models", headers=[(b"x-request-id", given)], timeout=60)
+        assert answer.status_code == 200, answer.text
+        (answered,) = answer.headers.get_list("x-request-id")
+        if given == b"mine-1":
+            assert answered == "mine-1"
+        else:
+            assert answered.isascii() and answered.encode() != given and len(answered) <= 128
 
 
 def is_gateway(process: psutil.Process) -> bool:

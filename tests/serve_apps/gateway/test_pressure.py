@@ -401,6 +401,19 @@ def test_a_slow_body_is_a_408(url: str, keys: dict[str, str], post: Post) -> Non
     assert post().status_code == 200
 
 
+def test_a_client_that_leaves_while_it_sends_is_written_down_as_gone(
+    url: str, port: int, folder: Path, keys: dict[str, str]
+) -> None:
+    head = (
+        f"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {keys['kept']}\r\n"
+        "X-Request-ID: left-early\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{"
+    )
+    with connect(port, head.encode()):
+        time.sleep(0.5)  # the gateway has begun to read
+    line = audit_lines(folder, {"left-early"})["left-early"]
+    assert (line["status"], line["error"], line["key"]) == (499, "client_gone", "kept")
+
+
 def connect(port: int, sent: bytes = b"") -> socket.socket:
     connection = socket.create_connection(("127.0.0.1", port))
     connection.sendall(sent)

@@ -9,8 +9,19 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from serve_apps.gateway import recording
+from serve_apps.gateway.middleware import LimitBody
 from serve_apps.gateway.recording import Record
 from serve_apps.request_record import RequestRecord, current_record
+
+
+class Lines:
+    """An audit log in memory."""
+
+    def __init__(self) -> None:
+        self.written: list[dict[str, Any]] = []
+
+    def write(self, line: dict[str, Any]) -> None:
+        self.written.append(line)
 
 
 class Metrics:
@@ -32,12 +43,14 @@ async def endless(scope: Scope, receive: Receive, send: Send) -> None:
         await asyncio.sleep(0)
 
 
-def serve(app: Any, send: Send, timeout_s: float, metrics: Any) -> None:
-    record = Record(app, metrics, None, None, None, timeout_s)
+async def empty_body() -> Message:
+    return {"type": "http.request", "body": b""}
 
-    async def receive() -> Message:
-        return {"type": "http.request", "body": b""}
 
+def serve(
+    app: Any, send: Send, timeout_s: float, metrics: Any, receive: Receive = empty_body, audit: Any = None
+) -> None:
+    record = Record(app, metrics, None, audit, None, timeout_s)
     scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
     asyncio.run(asyncio.wait_for(record(scope, receive, send), 10))
 
@@ -71,3 +84,36 @@ def test_the_record_is_there_for_the_application_and_nobody_after() -> None:
     serve(app, send, 5, metrics)
     (record,) = metrics.left_records
     assert seen == [record] and record.status == 204 and current_record() is None
+
+
+def test_a_client_that_leaves_while_it_sends_its_body_is_counted_as_gone() -> None:
+    """It was a 500 without a word, as if the gateway had failed."""
+    left: list[Message] = [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return left.pop(0)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    metrics, lines = Metrics(), Lines()
+    serve(LimitBody(endless, max_bytes=100), send, 5, metrics, receive, lines)
+    (record,) = metrics.left_records
+    (line,) = lines.written
+    assert (record.status, record.error) == (line["status"], line["error"]) == (499, "client_gone")
+    assert not sent
+
+
+def test_an_application_that_fails_is_no_client_that_left() -> None:
+    async def broken(scope: Scope, receive: Receive, send: Send) -> None:
+        raise ZeroDivisionError
+
+    async def send(_: Message) -> None:
+        pass
+
+    metrics = Metrics()
+    with pytest.raises(ZeroDivisionError):
+        serve(broken, send, 5, metrics)
+    (record,) = metrics.left_records
+    assert (record.status, record.error) == (500, "")
