@@ -14,6 +14,11 @@ WEIGHTS_INDEX = "model.safetensors.index.json"
 ROPE_KINDS = frozenset(
     {"default", "linear", "dynamic", "yarn", "longrope", "llama3", "proportional", "axial", "mrope", "xdrope", "su"}
 )
+# Names of torch that `dtype` (once `torch_dtype`) may have: transformers fails at any other.
+DTYPES = frozenset(
+    {"float64", "double", "float32", "float", "bfloat16", "float16", "half", "int8", "uint8", "int16", "int32", "int64"}
+    | {"float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu"}
+)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -113,6 +118,10 @@ def check_config(config: dict[str, Any]) -> None:
     for key in ("max_position_embeddings", "vocab_size"):
         if config.get(key) is not None:
             positive_count(config, key)
+    for key in ("dtype", "torch_dtype"):
+        if config.get(key) is not None and (not isinstance(config[key], str) or config[key] not in DTYPES):
+            fix = "write the type of the weights, bfloat16 mostly, or leave it out"
+            raise InputError(f"config.json: {key} is {config[key]!r}", rule="torch has no such type", fix=fix)
     for key in ("rope_parameters", "rope_scaling"):
         rope = config.get(key) or {}
         if not isinstance(rope, dict):

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from transformers import AutoModelForCausalLM
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
-from actors.engines.model_files import ROPE_KINDS, WEIGHTS_INDEX, check_config, weight_files
+from actors.engines.model_files import DTYPES, ROPE_KINDS, WEIGHTS_INDEX, check_config, weight_files
 from actors.engines.model_folders import find_model
 from danlu.errors import InputError
 
@@ -36,6 +37,10 @@ def test_a_single_file_goes_before_an_index_as_in_transformers(checkpoint: Path,
     assert find_model(folder).checkpoint == folder
 
 
+def test_every_type_that_is_let_through_is_one_of_torch() -> None:
+    assert all(isinstance(getattr(torch, name), torch.dtype) for name in DTYPES)
+
+
 def test_weights_of_another_name_are_none(tmp_path: Path) -> None:
     (tmp_path / "model.fp16.safetensors").touch()
     with pytest.raises(InputError, match=r"lacks model\.safetensors"):
@@ -53,6 +58,8 @@ def test_where_every_shard_is_missing_one_is_named(tmp_path: Path) -> None:
     ("keys", "problem"),
     [
         ({"rope_scaling": {"rope_type": "wild", "factor": 2.0}}, r"the rope_type in rope_scaling is 'wild': .*yarn"),
+        ({"dtype": "float7"}, "dtype is 'float7': torch has no such type"),
+        ({"torch_dtype": ["bfloat16"]}, r"torch_dtype is \['bfloat16'\]: torch has no such type"),
         ({"rope_scaling": {"type": "wild"}}, "the rope_type in rope_scaling is 'wild'"),
         ({"rope_parameters": {"sliding": {"rope_type": "wild"}}}, "the rope_type in rope_parameters is 'wild'"),
         ({"rope_parameters": {"rope_type": ["yarn"]}}, r"the rope_type in rope_parameters is \['yarn'\]"),
