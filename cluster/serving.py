@@ -48,7 +48,8 @@ def check_start(config: ServeConfig, *, ray_address: str | None = None, cpus: in
     """Raise what a start would, as far as it is known before there is a Ray. Nothing is started.
 
     Raises:
-        ConfigError, InputError: an option or setting is wrong, a model, an adapter or the keys file is missing.
+        ConfigError, InputError: an option or setting is wrong, a model, an adapter or the keys file is missing; a KV
+            cache is larger than this machine's memory, or audit lines can't be written.
         ResourceError: a local Ray of so many CPUs can't hold the applications.
     """
     if ray_address is None:
@@ -56,9 +57,13 @@ def check_start(config: ServeConfig, *, ray_address: str | None = None, cpus: in
     import ray
 
     from serve_apps.launch import require_room
+    from serve_apps.preflight import check_here
     from serve_apps.specs import app_specs, checked
 
-    app_specs(checked(config))
+    config = checked(config)
+    app_specs(config)
+    if ray_address is None:
+        check_here(config)
     if ray_address is None and not ray.is_initialized():
         require_room(config, {"CPU": cpus or local_cpus()})
 

@@ -41,7 +41,8 @@ def model(tmp_path: Path) -> Path:
     """As much of a model as is looked at before anything starts."""
     folder = tmp_path / "compress" / "model"
     folder.mkdir(parents=True)
-    (folder / "config.json").write_text("{}")
+    sizes = {"num_attention_heads": 64, "hidden_size": 8192, "num_hidden_layers": 80, "max_position_embeddings": 10**7}
+    (folder / "config.json").write_text(json.dumps(sizes))
     TINY["write_tokenizer"](folder)
     save_file({"weight": np.zeros(1, dtype=np.float32)}, folder / "model.safetensors")
     return folder.parent
@@ -92,13 +93,31 @@ ONE = "models=[{{name: m, path: {model}"
         ([ONE + ", options: {{colour: red}}}}]"], "engine option colour is 'red'"),
         ([ONE + "}}]", "auth.keys_file=/nope"], "/nope"),
         ([ONE + "}}]", "apps=[customer_service]"], "in the block customer_service"),
+        ([ONE + "}}]", "embeddings=[{{name: e, path: {empty}}}]"], "embeddings.e.path is"),
+        ([ONE + "}}]", "embeddings=[{{name: e, path: /nope}}]"], "embeddings.e.path is '/nope': no such folder"),
+        ([ONE + "}}]", "gateway.audit.folder=/etc/passwd"], "'/etc/passwd': it is a file, not a folder"),
+        ([ONE + "}}]", "gateway.audit.folder=/proc/x"], "'/proc/x': nothing can be written in /proc"),
+        ([ONE + "}}]", "gateway.audit.folder=/etc/passwd/x/y"], "/etc/passwd is a file, not a folder"),
+        ([ONE + ", options: {{kv_cache_gib: 90000}}}}]"], "in options of the model m: kv_cache_gib is 90000"),
+        (["models=[{{name: m, path: {encoder}}}]"], "architectures is ['BertModel']"),
     ],
 )
-def test_a_dry_run_refuses_what_a_start_would(model: Path, keys: list[str], words: str) -> None:
-    given = [key.format(model=model) for key in keys]
+def test_a_dry_run_refuses_what_a_start_would(model: Path, tmp_path: Path, keys: list[str], words: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (encoder := tmp_path / "encoder").mkdir()
+    (encoder / "config.json").write_text('{"architectures": ["BertModel"], "model_type": "bert"}')
+    save_file({"weight": np.zeros(1, dtype=np.float32)}, encoder / "model.safetensors")
+    given = [key.format(model=model, empty=tmp_path / "empty", encoder=encoder) for key in keys]
     dry, real = (CliRunner().invoke(cli, ["serve", *given, *flag]) for flag in (["--dry-run"], []))
     assert isinstance(dry.exception, DanluError) and words in str(dry.exception)
     assert str(real.exception) == str(dry.exception)
+
+
+def test_a_check_leaves_nothing_behind(model: Path, tmp_path: Path) -> None:
+    (audit := tmp_path / "audit").mkdir()
+    for folder in (audit, audit / "new" / "newer"):
+        check_start(config_for_folder(str(model), [f"gateway.audit.folder={folder}"]))
+    assert not any(audit.iterdir())
 
 
 def test_too_few_cpus_are_told_without_a_ray(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

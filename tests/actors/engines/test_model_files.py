@@ -12,7 +12,7 @@ import torch
 from transformers import AutoModelForCausalLM
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
-from actors.engines.model_files import DTYPES, ROPE_KINDS, WEIGHTS_INDEX, check_config, weight_files
+from actors.engines.model_files import DTYPES, ROPE_KINDS, WEIGHTS_INDEX, check_config, weight_files, writes_no_text
 from actors.engines.model_folders import find_model
 from danlu.errors import InputError
 
@@ -35,6 +35,27 @@ def test_a_single_file_goes_before_an_index_as_in_transformers(checkpoint: Path,
     _, loading = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True)
     assert not loading["missing_keys"]
     assert find_model(folder).checkpoint == folder
+
+
+@pytest.mark.parametrize(
+    ("keys", "writes"),
+    [
+        ({"architectures": ["BertModel"], "model_type": "bert"}, False),
+        ({"architectures": ["XLMRobertaForSequenceClassification"], "model_type": "xlm-roberta"}, False),
+        ({"architectures": ["Qwen2ForSequenceClassification"], "model_type": "qwen2"}, False),
+        ({"architectures": ["MT5ForConditionalGeneration"], "model_type": "mt5", "is_encoder_decoder": True}, False),
+        ({"architectures": ["BertLMHeadModel"], "model_type": "bert", "is_decoder": True}, True),
+        ({"architectures": ["Gemma3ForConditionalGeneration"], "model_type": "gemma3"}, True),
+        ({"architectures": ["ChatGLMModel"], "model_type": "chatglm"}, True),
+        ({"architectures": "BertModel", "model_type": "bert"}, True),  # said elsewhere
+        ({}, True),
+    ],
+)
+def test_networks_that_write_no_text_are_known_by_their_names(keys: dict[str, Any], writes: bool) -> None:
+    assert writes_no_text(keys) != writes
+    if not writes:
+        with pytest.raises(InputError, match="no engine can serve it as a language model"):
+            check_config(keys)
 
 
 def test_every_type_that_is_let_through_is_one_of_torch() -> None:
