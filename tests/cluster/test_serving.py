@@ -141,6 +141,23 @@ def test_a_target_that_is_not_there_is_named() -> None:
         resolve_serve_config("nowhere", [])
 
 
+def test_a_models_name_at_hugging_face_is_not_taken_for_a_path() -> None:
+    with pytest.raises(ConfigError, match="not fetched by their name at Hugging Face") as refused:
+        resolve_serve_config("Qwen/Qwen3-0.6B", [])
+    assert "hf download Qwen/Qwen3-0.6B --local-dir Qwen3-0.6B" in refused.value.fix
+    for path in ("configs/serve.yaml", "/Qwen/Qwen3", "a/b/c", "runs"):
+        with pytest.raises(ConfigError, match="neither a config file nor a model folder"):
+            resolve_serve_config(path, [])
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+def test_a_file_of_a_model_stands_for_no_folder(model: Path, name: str) -> None:
+    file = model / "model" / name
+    with pytest.raises(ConfigError, match="it is a file of a model") as refused:
+        resolve_serve_config(str(file), [])
+    assert refused.value.fix == f"give the folder: danlu serve {file.parent}"
+
+
 @pytest.mark.slow
 def test_a_served_model_answers_and_is_watched(serve_tiny: ServeTiny) -> None:
     url, process = serve_tiny()

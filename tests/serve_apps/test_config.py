@@ -70,7 +70,10 @@ SPREAD = {"tensor_parallel": 2, "pipeline_parallel": 2}
         ({"models": [MODEL | {"routing": {"most_ahead": 2}}]}, "most_ahead does nothing with routing.by=balanced"),
         ({"models": [MODEL | {"canary": {"path": "x"}}]}, "models.0.canary.share"),
         ({"models": [MODEL | {"canary": {"path": "x", "share": 1.1}}]}, "models.0.canary.share is 1.1"),
-        ({"models": [MODEL | {"canary": {"path": "x", "share": 0.1, "version": "stable"}}]}, "name them apart"),
+        (
+            {"models": [MODEL | {"canary": {"path": "x", "share": 0.1, "version": "stable"}}]},
+            "^in models.0: canary.version",
+        ),
         ({"models": [MODEL | {"adapters": {"m": "x"}}]}, "m more than once"),
         ({"models": [MODEL | {"adapters": {"a/b": "x"}}]}, "letters, digits"),
         ({"models": [MODEL | {"adapters": {"a": "x"}, "engine": "openvino"}]}, "engine openvino can't serve them"),
