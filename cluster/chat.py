@@ -121,10 +121,10 @@ def converse(chat: Chat) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a model may say what the terminal has no character for
     if not sys.stdin.isatty():
-        text = decoded(sys.stdin.buffer.read()).strip()
-        if not text:
+        question = decoded(sys.stdin.buffer.read()).strip()
+        if not question:
             raise InputError("the input is empty", fix="e.g. echo 你好 | danlu chat")
-        _print(chat.answer(text))
+        _print(chat.answer(question))
         return
     with suppress(ImportError):
         import readline  # noqa: F401  # arrow keys and history

@@ -24,8 +24,10 @@ _ENCODERS = frozenset(
     {"albert", "bert", "camembert", "deberta", "deberta-v2", "distilbert", "electra", "ernie", "modernbert", "mpnet"}
     | {"nomic_bert", "roberta", "roformer", "xlm-roberta"}
 )
-_TASK_HEADS = ("ForMaskedLM", "ForPreTraining", "ForSequenceClassification", "ForTokenClassification")
-_TASK_HEADS += ("ForQuestionAnswering", "ForMultipleChoice", "ForNextSentencePrediction")
+_TASK_HEADS = (
+    *("ForMaskedLM", "ForPreTraining", "ForNextSentencePrediction", "ForMultipleChoice", "ForQuestionAnswering"),
+    *("ForSequenceClassification", "ForTokenClassification"),
+)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
