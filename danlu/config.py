@@ -14,10 +14,13 @@ from pydantic_core import ErrorDetails
 from danlu.errors import ConfigError, InputError
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+MODEL_NAME = rf"{NAME[:-1]}(/{NAME[1:-1]})?$"
 HTTP = r"^https?://"
 # What a value must look like, in words, for keys that have one of these patterns.
 _PATTERNS = {
     NAME: "a name has letters (a to z), digits and ._- only, and begins with a letter or digit",
+    MODEL_NAME: "a model's name has letters (a to z), digits, ._- and one / at most, which stands between others, and "
+    "begins with a letter or digit",
     HTTP: "an address begins with http:// or https://",
 }
 

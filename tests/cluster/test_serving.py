@@ -193,6 +193,16 @@ def test_a_model_whose_process_is_killed_comes_back(serve_tiny: ServeTiny) -> No
 
 
 @pytest.mark.slow
+def test_a_model_with_its_owners_name_answers(serve_tiny: ServeTiny) -> None:
+    name = "Qwen/Qwen3-0.6B"
+    url, _ = serve_tiny(name=name)
+    body = {"model": name, "prompt": "挂失", "max_tokens": 4}
+    answer = httpx.post(f"{url}/completions", json=body, timeout=60)
+    assert (answer.status_code, answer.json()["model"]) == (200, name)
+    assert [model["id"] for model in httpx.get(f"{url}/models").json()["data"]] == [name]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["SIGTERM", "Ctrl-C"])
 def test_an_end_lets_open_streams_finish(serve_tiny: ServeTiny, end: str) -> None:
     url, process = serve_tiny()
