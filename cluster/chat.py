@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Generator, Iterator
@@ -16,6 +17,7 @@ from danlu.errors import DanluError, InputError, NotAvailableError, ResourceErro
 
 KEY_VARIABLE = "DANLU_API_KEY"
 HELP = "/new begins anew, /exit or Ctrl-D ends, Ctrl-C stops an answer; a line that ends with \\ goes on."
+_RECODE = "iconv -f GBK -t UTF-8 FILE | danlu chat, or whatever the file's encoding is in place of GBK"
 _SILENCE_S = 300.0  # the longest wait for the next piece; a model may have to be started first
 
 
@@ -33,7 +35,7 @@ class Chat:
     Raises:
         ResourceError: nobody answers at `url`.
         NotAvailableError: no such model is served.
-        InputError: a key is needed, or the one given is wrong.
+        InputError: a key is needed, or the one given is wrong; `system` is no text.
     """
 
     url: str
@@ -44,6 +46,7 @@ class Chat:
     turns: list[dict[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        check_text(self.system, "--system")
         # The client wants some key, also where nobody asks for one.
         self._client = openai.OpenAI(base_url=self.url, api_key=self.key or "none", max_retries=0, timeout=_SILENCE_S)
         with _explained(self.url, self.key):
@@ -59,8 +62,10 @@ class Chat:
         """The model's answer to `text`, piece by piece. What was said is kept, also when the answer is stopped.
 
         Raises:
+            InputError: `text` is not UTF-8.
             DanluError: what the gateway says; the turn is then taken back.
         """
+        check_text(text, "the question")
         turn, said = {"role": "user", "content": text}, ""
         try:
             for piece in self._stream([*self.turns, turn]):
@@ -113,11 +118,13 @@ def _message(error: openai.APIError) -> str:
 
 def converse(chat: Chat) -> None:
     """Read lines and print answers until the input ends; a single answer where the input is no terminal."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a model may say what the terminal has no character for
     if not sys.stdin.isatty():
-        text = sys.stdin.read().strip()
-        if not text:
+        question = decoded(sys.stdin.buffer.read()).strip()
+        if not question:
             raise InputError("the input is empty", fix="e.g. echo 你好 | danlu chat")
-        _print(chat.answer(text))
+        _print(chat.answer(question))
         return
     with suppress(ImportError):
         import readline  # noqa: F401  # arrow keys and history
@@ -137,6 +144,32 @@ def converse(chat: Chat) -> None:
                 click.echo(str(error), err=True)
 
 
+def check_text(text: str, what: str) -> None:
+    """Refuse what Python made of bytes that are not UTF-8, on the command line or a terminal.
+
+    Raises:
+        InputError: `what` has such bytes.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        rule = f"character {error.start + 1} stands for a byte that can't be part of it"
+        raise InputError(f"{what} is not UTF-8", rule=rule, fix="set the terminal to UTF-8") from None
+
+
+def decoded(given: bytes) -> str:
+    """The text of an input, which is UTF-8 whatever the locale says.
+
+    Raises:
+        InputError: it is not UTF-8; names the first byte that can't be.
+    """
+    try:
+        return given.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        rule = f"byte {error.start + 1} (0x{given[error.start]:02x}) can't be part of it"
+        raise InputError("the input is not UTF-8", rule=rule, fix=_RECODE) from None
+
+
 def _read() -> str | None:
     """What the user writes; None at the end of the input."""
     lines: list[str] = []
@@ -148,6 +181,9 @@ def _read() -> str | None:
         return None
     except KeyboardInterrupt:
         click.echo(err=True)
+        return ""
+    except UnicodeDecodeError as error:
+        click.echo(f"this line is not UTF-8: {error.reason}", err=True)
         return ""
     return "\n".join([*lines, line])
 

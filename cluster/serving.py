@@ -9,6 +9,8 @@ from pathlib import Path
 import click
 import yaml
 
+from actors.engines.model_files import WEIGHTS_INDEX
+from actors.engines.model_folders import is_hub_name
 from cluster.local_ray import local_cpus, prepare_environment, ray_session
 from cluster.serve_proxy import haproxy, own_proxy, why_not_haproxy
 from danlu.config import load_config
@@ -17,6 +19,8 @@ from danlu.progress import Progress
 from serve_apps.config import ServeConfig
 
 _POLL_S = 1.0
+_MODEL_FILES = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json")
+_WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".xml")
 
 
 def resolve_serve_config(target: str | None, overrides: list[str]) -> ServeConfig:
@@ -29,12 +33,25 @@ def resolve_serve_config(target: str | None, overrides: list[str]) -> ServeConfi
         from serve_apps.specs import config_for_folder
 
         return config_for_folder(target, overrides)
-    if target is not None and not Path(target).exists():
-        rule = "there is neither a config file nor a model folder of that name"
-        raise ConfigError(f"danlu serve {target}", rule=rule, fix="check the path, e.g. danlu serve runs/compress")
+    if target is not None:
+        _check_target(Path(target))
     if target is None and not overrides:
         raise ConfigError("danlu serve", rule="needs a config or a model folder", fix="danlu serve runs/compress")
     return load_config(ServeConfig, target, overrides)
+
+
+def _check_target(file: Path) -> None:
+    """Refuse what is no config file at first sight."""
+    what = f"danlu serve {file}"
+    if not file.exists():
+        if is_hub_name(str(file)):
+            rule = "there is no such path, and language models are not fetched by their name at Hugging Face"
+            fix = f"download it first (hf download {file} --local-dir {file.name}), then danlu serve {file.name}"
+            raise ConfigError(what, rule=rule, fix=fix)
+        rule = "there is neither a config file nor a model folder of that name"
+        raise ConfigError(what, rule=rule, fix="check the path, e.g. danlu serve runs/compress")
+    if file.name == WEIGHTS_INDEX or file.name in _MODEL_FILES or file.suffix in _WEIGHTS:
+        raise ConfigError(what, rule="it is a file of a model", fix=f"give the folder: danlu serve {file.parent}")
 
 
 def print_deploy_config(config: ServeConfig) -> None:
@@ -48,7 +65,8 @@ def check_start(config: ServeConfig, *, ray_address: str | None = None, cpus: in
     """Raise what a start would, as far as it is known before there is a Ray. Nothing is started.
 
     Raises:
-        ConfigError, InputError: an option or setting is wrong, a model, an adapter or the keys file is missing.
+        ConfigError, InputError: an option or setting is wrong, a model, an adapter or the keys file is missing; a KV
+            cache is larger than this machine's memory, or audit lines can't be written.
         ResourceError: a local Ray of so many CPUs can't hold the applications.
     """
     if ray_address is None:
@@ -56,9 +74,13 @@ def check_start(config: ServeConfig, *, ray_address: str | None = None, cpus: in
     import ray
 
     from serve_apps.launch import require_room
+    from serve_apps.preflight import check_here
     from serve_apps.specs import app_specs, checked
 
-    app_specs(checked(config))
+    config = checked(config)
+    app_specs(config)
+    if ray_address is None:
+        check_here(config)
     if ray_address is None and not ray.is_initialized():
         require_room(config, {"CPU": cpus or local_cpus()})
 

@@ -14,10 +14,13 @@ from pydantic_core import ErrorDetails
 from danlu.errors import ConfigError, InputError
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+MODEL_NAME = rf"{NAME[:-1]}(/{NAME[1:-1]})?$"
 HTTP = r"^https?://"
 # What a value must look like, in words, for keys that have one of these patterns.
 _PATTERNS = {
     NAME: "a name has letters (a to z), digits and ._- only, and begins with a letter or digit",
+    MODEL_NAME: "a model's name has letters (a to z), digits, ._- and one / at most, which stands between others, and "
+    "begins with a letter or digit",
     HTTP: "an address begins with http:// or https://",
 }
 
@@ -132,12 +135,25 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     try:
         values = yaml.load(file.read_text(encoding="utf-8"), _Loader)
     except _YAML_ERRORS as error:  # text that is not UTF-8 is a ValueError too
-        raise InputError(f"config file {file} is not valid YAML", rule=str(error)) from None
+        what, fix = yaml_problem(error)
+        raise InputError(f"config file {file} is not valid YAML", rule=what, fix=fix) from None
     if values is None:
         raise InputError(f"config file {file} is empty", fix="write at least one `key: value`")
     if not isinstance(values, dict):
         raise InputError(f"config file {file} holds a {type(values).__name__}", rule="it must be a mapping of keys")
     return values
+
+
+def yaml_problem(error: Exception) -> tuple[str, str]:
+    """What is wrong with a text of YAML and where, and the fix where it is known ("" where it is not)."""
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return str(error), ""
+    mark, problem = error.problem_mark, error.problem or error.context or "it can't be read"
+    # The parser's own text names the place as `in "<unicode string>"`.
+    where = f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
+    if error.problem and error.context and error.context_mark:
+        where += f" ({error.context} of line {error.context_mark.line + 1})"
+    return where, "indent with spaces, not with tabs" if r"'\t'" in problem else ""
 
 
 def apply_override(values: dict[str, Any], override: str) -> None:
@@ -149,7 +165,8 @@ def apply_override(values: dict[str, Any], override: str) -> None:
     try:
         value = yaml.load(text, _Loader) if text else ""
     except _YAML_ERRORS as error:
-        raise ConfigError(f"the value of {key}", rule=f"{text!r} is not valid YAML ({error})") from None
+        rule = f"{text!r} is not valid YAML ({yaml_problem(error)[0]})"
+        raise ConfigError(f"the value of {key}", rule=rule) from None
     block = values
     for depth, part in enumerate(parts[:-1], start=1):
         inner = block.setdefault(part, {})
@@ -185,9 +202,16 @@ def _describe(model: type[BaseModel], detail: ErrorDetails) -> str:
         return f"missing key {key}: it has no default; add {key}=..."
     message = detail["msg"].removeprefix("Value error, ")
     if kind == "value_error":  # a rule of our own, which names its keys itself
-        return message if key == "config" else f"{key} is {value!r}: {message}"
+        if isinstance(value, dict):  # the rule of a whole block, of which the message tells what matters
+            return message if key == "config" else f"in {key}: {message}"
+        return f"{key} is {value!r}: {message}"
     if kind == "string_pattern_mismatch" and (rule := _PATTERNS.get(detail["ctx"]["pattern"])):
         return f"{key} is {value!r}: {rule}"
+    if kind == "string_type" and isinstance(value, bool):
+        words = "yes, on, true" if value else "no, off, false"
+        return f"{key} is {value!r}: it must be a text, and YAML reads {words} as a truth value; put it in quotes"
+    if kind == "string_type" and isinstance(value, int | float):
+        return f'{key} is {value!r}: it must be a text; put it in quotes ({key.rpartition(".")[2]}: "{value}")'
     return f"{key} is {value!r}: {in_sentence(message)}"
 
 

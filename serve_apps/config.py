@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from danlu.config import NAME, Settings
+from danlu.config import MODEL_NAME, Settings
 from serve_apps.gateway.settings import AuditSettings, AuthSettings, TracingSettings
 from serve_apps.model_settings import ModelSettings, Replicas
 
@@ -22,7 +22,7 @@ _PLANNED_APPS = ("console",)
 class EmbeddingSettings(Settings):
     """One embedding model: any sentence-transformers model, or one that `danlu index` has fitted."""
 
-    name: str = Field(description="what clients write as `model`", pattern=NAME)
+    name: str = Field(description="what clients write as `model`", pattern=MODEL_NAME)
     path: str = Field(description="folder or Hugging Face name of the model", min_length=1)
     replicas: int = Field(default=1, ge=1, description="how many copies run")
     max_queued: int = Field(default=64, ge=1, description="requests that may wait at a gateway before it answers 429")

@@ -14,7 +14,7 @@ from danlu.config import validate
 from danlu.errors import DanluError, InputError
 from serve_apps.config import EmbeddingSettings
 from serve_apps.routing import router_config
-from serve_apps.served_model import RETRY_AFTER_S, ServedModel
+from serve_apps.served_model import RETRY_AFTER_S, ServedModel, name_in_app
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +25,7 @@ _MAX_ONGOING = 8
 
 def app_name(model: str) -> str:
     """The Serve application that holds an embedding model."""
-    return f"embedding-{model}"
+    return f"embedding-{name_in_app(model)}"
 
 
 class EmbeddingModel(ServedModel):

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from actors.engines.protocol import Completion, Delta, GenerationRequest, Message, SamplingParams, Tool
 from serve_apps.request_record import RequestRecord
-from serve_apps.served_model import ModelUnavailableError, ServedModel
+from serve_apps.served_model import ModelUnavailableError, ServedModel, name_in_app
 
 # A model that answered so lately is not asked again whether it is awake.
 _AWAKE_S = 5.0
@@ -20,7 +20,7 @@ _AWAKE_S = 5.0
 
 def app_name(model: str) -> str:
     """The Serve application that holds a language model."""
-    return f"model-{model}"
+    return f"model-{name_in_app(model)}"
 
 
 def canary_app_name(model: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from danlu.config import NAME, Settings
+from danlu.config import MODEL_NAME, NAME, Settings
 
 EngineName = Literal["auto", "openvino", "transformers", "tensorrt_llm"]
 
@@ -90,7 +90,7 @@ class Canary(Settings):
 class ModelSettings(Settings):
     """One language model: a checkpoint, the engine that runs it, and its share of the cluster."""
 
-    name: str = Field(description="what clients write as `model`", pattern=NAME)
+    name: str = Field(description="what clients write as `model`", pattern=MODEL_NAME)
     path: str = Field(description="run directory or model folder (Hugging Face form or OpenVINO)", min_length=1)
     version: str = Field(default="stable", pattern=NAME, description="its name in x-model-version and the metrics")
     canary: Canary | None = Field(default=None, description="a second version that gets a share of the requests")

@@ -40,6 +40,14 @@ class DeadlineError(RunError):
     """The answer was not whole when its deadline came."""
 
 
+def name_in_app(model: str) -> str:
+    """A model's name as part of its Serve application's: Serve names log files by that, which a `/` would break.
+
+    Two models keep two names, as none has a `~` in its own.
+    """
+    return model.replace("/", "~")
+
+
 class ServedModel:
     """Calls the ingress deployment of a Serve application.
 

@@ -22,6 +22,7 @@ from serve_apps.gateway.ledger import APPLICATION as LEDGER
 from serve_apps.gateway.ledger import lost_after_s
 from serve_apps.gateway.usage import usage_path
 from serve_apps.model_apps import canary_shares, gateway_models, version_apps, versions_of
+from serve_apps.preflight import check_embedder
 
 LOGGING = {"enable_access_log": False, "log_level": "WARNING"}
 
@@ -120,7 +121,7 @@ def checked(config: ServeConfig) -> ServeConfig:
     """The config with absolute paths, as replicas need not run in the caller's working directory.
 
     Raises:
-        InputError: a model, its tokenizer, an adapter or the keys file is missing or damaged.
+        InputError: a model, its tokenizer, an adapter, an embedding model or the keys file is missing or damaged.
     """
     for model in versions_of(config.models):
         found = find_model(model.path)
@@ -129,6 +130,8 @@ def checked(config: ServeConfig) -> ServeConfig:
         check_tokenizer(folder)
         for name, adapter in model.adapters.items():
             find_adapter(adapter, f"adapters.{name}")
+    for embedder in config.embeddings:
+        check_embedder(embedder)
     if config.auth.keys_file is not None:
         KeyFile(config.auth.keys_file)
     auth, audit = config.auth, config.gateway.audit

@@ -14,6 +14,20 @@ WEIGHTS_INDEX = "model.safetensors.index.json"
 ROPE_KINDS = frozenset(
     {"default", "linear", "dynamic", "yarn", "longrope", "llama3", "proportional", "axial", "mrope", "xdrope", "su"}
 )
+# Names of torch that `dtype` (once `torch_dtype`) may have: transformers fails at any other.
+DTYPES = frozenset(
+    {"float64", "double", "float32", "float", "bfloat16", "float16", "half", "int8", "uint8", "int16", "int32", "int64"}
+    | {"float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu"}
+)
+# Networks that only read. Their heads for tasks have other names than a language model's.
+_ENCODERS = frozenset(
+    {"albert", "bert", "camembert", "deberta", "deberta-v2", "distilbert", "electra", "ernie", "modernbert", "mpnet"}
+    | {"nomic_bert", "roberta", "roformer", "xlm-roberta"}
+)
+_TASK_HEADS = (
+    *("ForMaskedLM", "ForPreTraining", "ForNextSentencePrediction", "ForMultipleChoice", "ForQuestionAnswering"),
+    *("ForSequenceClassification", "ForTokenClassification"),
+)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -113,6 +127,14 @@ def check_config(config: dict[str, Any]) -> None:
     for key in ("max_position_embeddings", "vocab_size"):
         if config.get(key) is not None:
             positive_count(config, key)
+    if writes_no_text(config):
+        rule = "such a network writes no text, so that no engine can serve it as a language model"
+        fix = "give a causal language model; models that make vectors belong under embeddings"
+        raise InputError(f"config.json: architectures is {config['architectures']}", rule=rule, fix=fix)
+    for key in ("dtype", "torch_dtype"):
+        if config.get(key) is not None and (not isinstance(config[key], str) or config[key] not in DTYPES):
+            fix = "write the type of the weights, bfloat16 mostly, or leave it out"
+            raise InputError(f"config.json: {key} is {config[key]!r}", rule="torch has no such type", fix=fix)
     for key in ("rope_parameters", "rope_scaling"):
         rope = config.get(key) or {}
         if not isinstance(rope, dict):
@@ -122,6 +144,18 @@ def check_config(config: dict[str, Any]) -> None:
             if not isinstance(kind, str) or kind not in ROPE_KINDS:
                 rule = f"transformers knows {', '.join(sorted(ROPE_KINDS))}"
                 raise InputError(f"config.json: the rope_type in {key} is {kind!r}", rule=rule)
+
+
+def writes_no_text(config: dict[str, Any]) -> bool:
+    """Whether config.json tells of an encoder, a classifier, or an encoder with a decoder. Unknown names pass."""
+    names = config.get("architectures")
+    if not isinstance(names, list) or not names or not isinstance(names[0], str):
+        return False
+    name = names[0]
+    if name.endswith("LMHeadModel") or name.endswith("ForCausalLM"):
+        return False
+    bare_encoder = name.endswith("Model") and config.get("model_type") in _ENCODERS and not config.get("is_decoder")
+    return bare_encoder or name.endswith(_TASK_HEADS) or config.get("is_encoder_decoder") is True
 
 
 def positive_count(config: dict[str, Any], key: str, default: int | None = None) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import runpy
 from dataclasses import dataclass
 from itertools import takewhile
@@ -72,6 +73,10 @@ def find_model(path: str | Path, key: str = "path") -> ModelFolders:
     checkpoint = next((p for p in places if (p / "config.json").is_file() and _has_weights(p)), None)
     converted = next((p for p in (root, root / "openvino") if (p / MODEL_FILE).is_file()), None)
     if checkpoint is None and converted is None:
+        if not root.exists() and is_hub_name(str(path)):
+            rule = "there is no such path, and language models are not fetched by their name at Hugging Face"
+            fix = f"download it first (hf download {path} --local-dir {root.name}), and give that folder"
+            raise InputError(f"{key} is {str(path)!r}", rule=rule, fix=fix)
         raise InputError(
             f"{key} is {str(path)!r}",
             rule="it holds no model (config.json with *.safetensors, openvino_model.xml, or a run directory of either)"
@@ -103,6 +108,11 @@ def _unconvertible(checkpoint: Path, config: dict[str, Any]) -> str:
     except InputError as error:  # no engine can load that
         raise InputError(f"{checkpoint}/{error.what}", rule=error.rule, fix=error.fix) from None
     return ""
+
+
+def is_hub_name(path: str) -> bool:
+    """Whether a text looks like the name of a model at Hugging Face: an owner, a slash and a name."""
+    return bool(re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", path)) and not path.endswith((".yaml", ".yml"))
 
 
 def find_hardware() -> Hardware:

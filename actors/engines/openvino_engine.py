@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from actors.engines.admission import PENALTIES
-from actors.engines.model_files import context_length, end_tokens, positive_count, read_config, vocabulary_size
+from actors.engines.model_files import context_length, end_tokens, read_config, vocabulary_size
 from actors.engines.openvino_folder import openvino_folder
 from actors.engines.openvino_grammar import GrammarCompiler
+from actors.engines.openvino_kv_cache import BLOCK_TOKENS, kv_blocks
 from actors.engines.protocol import SamplingParams
 from actors.engines.settings import OpenVinoSettings
 from actors.engines.signal_stack import kept_signal_stack
@@ -19,12 +20,11 @@ from actors.engines.step_model import NewTokens, Score
 from actors.engines.tokenizer import ModelTokenizer
 from actors.engines.worker_process import WorkerProcess
 from danlu.config import validate
-from danlu.errors import ConfigError, InputError, ResourceError, RunError
+from danlu.errors import InputError, ResourceError, RunError
 
 _MOST_MIN_P = 1 - 1e-6  # openvino-genai takes no 1, which keeps the likeliest token alone as this does
 _KEPT_SHAPES = 64
 _COMPILE_S = 60.0  # those of the gateway take 5 s at most, where no other is before them
-_BLOCK_TOKENS = 32  # tokens per block of the CPU plugin's paged KV cache
 _LOOKUP_TOKENS = 3  # that must stand elsewhere already before what follows there is guessed
 
 
@@ -87,7 +87,7 @@ class OpenVinoModel:
         self._folder = folder
         self._settings = settings
         self._blocks = kv_blocks(config, settings)
-        self.context_length = min(context_length(config), self._blocks * _BLOCK_TOKENS)
+        self.context_length = min(context_length(config), self._blocks * BLOCK_TOKENS)
         self._end_tokens = end_tokens(folder, config)
         self._vocabulary = vocabulary_size(config)
         self._grammars: GrammarCompiler | None = None
@@ -225,29 +225,6 @@ def _read_once(handle: Any) -> Any:
     """The oldest unread GenerationOutput of a request, which has a single sequence."""
     (output,) = handle.read().values()
     return output
-
-
-def kv_blocks(config: dict[str, Any], settings: OpenVinoSettings) -> int:
-    """Blocks of the KV cache: enough for `sequences` full contexts, within `kv_cache_gib`.
-
-    Raises:
-        ConfigError: the limit is below one block per layer.
-    """
-    heads = positive_count(config, "num_attention_heads")
-    head_size = positive_count(config, "head_dim", positive_count(config, "hidden_size") // heads)
-    element_bytes = 4 if settings.precision == "fp32" else 1
-    # Keys and values of every layer; 8-bit caches add a scale and a zero point (2 x float32) per head and token.
-    head_bytes = head_size * element_bytes + (8 if element_bytes == 1 else 0)
-    kv_heads = positive_count(config, "num_key_value_heads", heads)
-    token_bytes = 2 * positive_count(config, "num_hidden_layers") * kv_heads * head_bytes
-    wanted = settings.sequences * -(-context_length(config) // _BLOCK_TOKENS)
-    allowed = int(settings.kv_cache_gib * 2**30 / (token_bytes * _BLOCK_TOKENS))
-    if min(wanted, allowed) < 2:
-        raise ConfigError(
-            f"kv_cache_gib is {settings.kv_cache_gib}",
-            rule=f"two blocks of this model's KV cache take {2 * token_bytes * _BLOCK_TOKENS / 2**30:.3f} GiB",
-        )
-    return min(wanted, allowed)
 
 
 def generation_config(sampling: SamplingParams, end: set[int]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -72,7 +73,7 @@ class Weights:
         """A tensor of the checkpoint.
 
         Raises:
-            InputError: it is missing, or its type or shape is another.
+            InputError: it is missing, its type or shape is another, or it holds NaN or an infinite number.
         """
         import torch
         from safetensors import safe_open
@@ -92,6 +93,12 @@ class Weights:
             raise InputError(
                 f"tensor {name} in {self._folder}", rule=rule, fix="take the config.json that belongs to the weights"
             )
+        # NaN passes through. A second tensor, as isfinite() makes one, would cost thirty times the time.
+        if not all(math.isfinite(end.item()) for end in tensor.aminmax()):
+            bad = int((~tensor.isfinite()).sum())
+            rule = f"{bad} of its {tensor.numel()} values are NaN or infinite, so that every answer would be noise"
+            fix = "take a checkpoint from before the training broke, or copy the file again"
+            raise InputError(f"tensor {name} in {self._folder}", rule=rule, fix=fix)
         return tensor
 
     def _find_shards(self) -> dict[str, Path]:

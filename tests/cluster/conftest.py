@@ -17,13 +17,15 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def serve_tiny(tmp_path: Path) -> Iterator[Callable[..., tuple[str, subprocess.Popen[str]]]]:
-    """serve_tiny(engine="transformers", host="127.0.0.1") serves a tiny model.
+    """serve_tiny(engine="transformers", host="127.0.0.1", name="tiny") serves a tiny model.
 
     Gives the gateway's address and the process, which leads a group and is killed at the end.
     """
     started = []
 
-    def start(engine: str = "transformers", host: str = "127.0.0.1") -> tuple[str, subprocess.Popen[str]]:
+    def start(
+        engine: str = "transformers", host: str = "127.0.0.1", name: str = "tiny"
+    ) -> tuple[str, subprocess.Popen[str]]:
         tiny = runpy.run_path(str(ROOT / "tests" / "actors" / "engines" / "tiny_models.py"))
         (tmp_path / "tiny").mkdir()
         tiny["write_checkpoint"](tmp_path / "tiny", max_position_embeddings=4096)
@@ -33,7 +35,7 @@ def serve_tiny(tmp_path: Path) -> Iterator[Callable[..., tuple[str, subprocess.P
         process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "cluster.command", "serve", "tiny"),
-                *(f"engine={engine}", f"host={host}", f"port={port}"),
+                *(f"engine={engine}", f"host={host}", f"port={port}", f"name={name}"),
             ],
             cwd=tmp_path,
             stdout=subprocess.PIPE,

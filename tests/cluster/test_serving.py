@@ -41,7 +41,8 @@ def model(tmp_path: Path) -> Path:
     """As much of a model as is looked at before anything starts."""
     folder = tmp_path / "compress" / "model"
     folder.mkdir(parents=True)
-    (folder / "config.json").write_text("{}")
+    sizes = {"num_attention_heads": 64, "hidden_size": 8192, "num_hidden_layers": 80, "max_position_embeddings": 10**7}
+    (folder / "config.json").write_text(json.dumps(sizes))
     TINY["write_tokenizer"](folder)
     save_file({"weight": np.zeros(1, dtype=np.float32)}, folder / "model.safetensors")
     return folder.parent
@@ -92,13 +93,31 @@ ONE = "models=[{{name: m, path: {model}"
         ([ONE + ", options: {{colour: red}}}}]"], "engine option colour is 'red'"),
         ([ONE + "}}]", "auth.keys_file=/nope"], "/nope"),
         ([ONE + "}}]", "apps=[customer_service]"], "in the block customer_service"),
+        ([ONE + "}}]", "embeddings=[{{name: e, path: {empty}}}]"], "embeddings.e.path is"),
+        ([ONE + "}}]", "embeddings=[{{name: e, path: /nope}}]"], "embeddings.e.path is '/nope': no such folder"),
+        ([ONE + "}}]", "gateway.audit.folder=/etc/passwd"], "'/etc/passwd': it is a file, not a folder"),
+        ([ONE + "}}]", "gateway.audit.folder=/proc/x"], "'/proc/x': nothing can be written in /proc"),
+        ([ONE + "}}]", "gateway.audit.folder=/etc/passwd/x/y"], "/etc/passwd is a file, not a folder"),
+        ([ONE + ", options: {{kv_cache_gib: 90000}}}}]"], "in options of the model m: kv_cache_gib is 90000"),
+        (["models=[{{name: m, path: {encoder}}}]"], "architectures is ['BertModel']"),
     ],
 )
-def test_a_dry_run_refuses_what_a_start_would(model: Path, keys: list[str], words: str) -> None:
-    given = [key.format(model=model) for key in keys]
+def test_a_dry_run_refuses_what_a_start_would(model: Path, tmp_path: Path, keys: list[str], words: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (encoder := tmp_path / "encoder").mkdir()
+    (encoder / "config.json").write_text('{"architectures": ["BertModel"], "model_type": "bert"}')
+    save_file({"weight": np.zeros(1, dtype=np.float32)}, encoder / "model.safetensors")
+    given = [key.format(model=model, empty=tmp_path / "empty", encoder=encoder) for key in keys]
     dry, real = (CliRunner().invoke(cli, ["serve", *given, *flag]) for flag in (["--dry-run"], []))
     assert isinstance(dry.exception, DanluError) and words in str(dry.exception)
     assert str(real.exception) == str(dry.exception)
+
+
+def test_a_check_leaves_nothing_behind(model: Path, tmp_path: Path) -> None:
+    (audit := tmp_path / "audit").mkdir()
+    for folder in (audit, audit / "new" / "newer"):
+        check_start(config_for_folder(str(model), [f"gateway.audit.folder={folder}"]))
+    assert not any(audit.iterdir())
 
 
 def test_too_few_cpus_are_told_without_a_ray(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,6 +139,23 @@ def test_a_proxy_that_was_asked_for_and_can_not_be_had_is_said(capsys: pytest.Ca
 def test_a_target_that_is_not_there_is_named() -> None:
     with pytest.raises(ConfigError, match=r"danlu serve nowhere: there is neither a config file nor a model folder"):
         resolve_serve_config("nowhere", [])
+
+
+def test_a_models_name_at_hugging_face_is_not_taken_for_a_path() -> None:
+    with pytest.raises(ConfigError, match="not fetched by their name at Hugging Face") as refused:
+        resolve_serve_config("Qwen/Qwen3-0.6B", [])
+    assert "hf download Qwen/Qwen3-0.6B --local-dir Qwen3-0.6B" in refused.value.fix
+    for path in ("configs/serve.yaml", "/Qwen/Qwen3", "a/b/c", "runs"):
+        with pytest.raises(ConfigError, match="neither a config file nor a model folder"):
+            resolve_serve_config(path, [])
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+def test_a_file_of_a_model_stands_for_no_folder(model: Path, name: str) -> None:
+    file = model / "model" / name
+    with pytest.raises(ConfigError, match="it is a file of a model") as refused:
+        resolve_serve_config(str(file), [])
+    assert refused.value.fix == f"give the folder: danlu serve {file.parent}"
 
 
 @pytest.mark.slow
@@ -154,6 +190,16 @@ def test_a_model_whose_process_is_killed_comes_back(serve_tiny: ServeTiny) -> No
         statuses.append(httpx.post(f"{url}/completions", json=short, timeout=60).status_code)
         time.sleep(0.2)
     assert statuses[-1] == 200 and set(statuses) <= {200, 503}
+
+
+@pytest.mark.slow
+def test_a_model_with_its_owners_name_answers(serve_tiny: ServeTiny) -> None:
+    name = "Qwen/Qwen3-0.6B"
+    url, _ = serve_tiny(name=name)
+    body = {"model": name, "prompt": "挂失", "max_tokens": 4}
+    answer = httpx.post(f"{url}/completions", json=body, timeout=60)
+    assert (answer.status_code, answer.json()["model"]) == (200, name)
+    assert [model["id"] for model in httpx.get(f"{url}/models").json()["data"]] == [name]
 
 
 @pytest.mark.slow

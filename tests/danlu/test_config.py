@@ -96,6 +96,9 @@ def test_written_config_reads_back_equal(tmp_path: Path) -> None:
         (["name=a b"], ["name is 'a b': a name has letters"]),
         (["url=ftp://x"], ["url is 'ftp://x': an address begins with http://"]),
         (["batch=7"], ["batch is 7"]),
+        (["input=yes"], ["input is True: it must be a text, and YAML reads yes, on, true", "put it in quotes"]),
+        (["input=off"], ["input is False: it must be a text, and YAML reads no, off, false", "put it in quotes"]),
+        (["input=3"], ['put it in quotes (input: "3")']),
     ],
 )
 def test_a_mistake_names_key_value_and_rule(overrides: list[str], words: list[str]) -> None:
@@ -156,6 +159,24 @@ def test_a_date_is_a_text(tmp_path: Path, date: str) -> None:
     file = tmp_path / "c.yaml"
     file.write_text(f"input: a\noutput: {date}\n")
     assert load_config(Trial, file).output == load_config(Trial, None, ["input=a", f"output={date}"]).output == date
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("batch:\n\tlength: 3\n", ["line 2, column 1: ", "indent with spaces, not with tabs"]),
+        ("a: [1\nb: 2\n", ["line 2, column 2: ", "of line 1"]),
+        ("a: *nowhere\n", ["line 1, column 4: found undefined alias"]),
+    ],
+)
+def test_a_mistake_in_yaml_names_its_line(tmp_path: Path, text: str, words: list[str]) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text(text)
+    with pytest.raises(InputError) as caught:
+        load_config(Trial, file)
+    for word in [f"{file} is not valid YAML: line ", *words]:
+        assert word in str(caught.value)
+    assert "unicode string" not in str(caught.value)
 
 
 def test_a_malformed_number_in_a_file_is_refused(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from danlu.config import to_yaml, validate
 from danlu.errors import ConfigError
 from serve_apps.config import Replicas, ServeConfig, is_loopback
+from serve_apps.specs import app_specs
 
 MODEL = {"name": "m", "path": "runs/compress"}
 
@@ -47,7 +48,13 @@ SPREAD = {"tensor_parallel": 2, "pipeline_parallel": 2}
         ({"models": []}, "models is"),
         ({"models": [MODEL, MODEL]}, "m more than once"),
         ({"embeddings": [{"name": "m", "path": "x"}]}, "m more than once"),
-        ({"models": [MODEL | {"name": "a/b"}]}, "models.0.name"),
+        ({"models": [MODEL | {"name": "a/b/c"}]}, "models.0.name is 'a/b/c': a model's name has"),
+        ({"models": [MODEL | {"name": "a/"}]}, "models.0.name"),
+        ({"models": [MODEL | {"name": "/a"}]}, "models.0.name"),
+        ({"models": [MODEL | {"name": "a/../b"}]}, "models.0.name"),
+        ({"models": [MODEL | {"name": "a/.b"}]}, "models.0.name"),
+        ({"models": [MODEL | {"name": "a~b"}]}, "models.0.name"),
+        ({"models": [MODEL | {"version": "a/b"}]}, "models.0.version"),
         ({"models": [MODEL | {"engine": "vllm"}]}, "models.0.engine"),
         ({"models": [MODEL | {"engine": "tensorrt_llm"}]}, "gpus is 0: engine tensorrt_llm needs"),
         (
@@ -70,7 +77,10 @@ SPREAD = {"tensor_parallel": 2, "pipeline_parallel": 2}
         ({"models": [MODEL | {"routing": {"most_ahead": 2}}]}, "most_ahead does nothing with routing.by=balanced"),
         ({"models": [MODEL | {"canary": {"path": "x"}}]}, "models.0.canary.share"),
         ({"models": [MODEL | {"canary": {"path": "x", "share": 1.1}}]}, "models.0.canary.share is 1.1"),
-        ({"models": [MODEL | {"canary": {"path": "x", "share": 0.1, "version": "stable"}}]}, "name them apart"),
+        (
+            {"models": [MODEL | {"canary": {"path": "x", "share": 0.1, "version": "stable"}}]},
+            "^in models.0: canary.version",
+        ),
         ({"models": [MODEL | {"adapters": {"m": "x"}}]}, "m more than once"),
         ({"models": [MODEL | {"adapters": {"a/b": "x"}}]}, "letters, digits"),
         ({"models": [MODEL | {"adapters": {"a": "x"}, "engine": "openvino"}]}, "engine openvino can't serve them"),
@@ -88,6 +98,14 @@ SPREAD = {"tensor_parallel": 2, "pipeline_parallel": 2}
 def test_refused(keys: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         config(**keys)
+
+
+def test_a_name_with_an_owner_is_a_models_and_its_application_has_no_slash() -> None:
+    """Serve names the log files of replicas by their application."""
+    made = config(models=[MODEL | {"name": "Qwen/Qwen3-0.6B"}, MODEL | {"name": "Qwen-Qwen3-0.6B"}])
+    made = config(models=[m.model_dump() for m in made.models], embeddings=[{"name": "BAAI/bge", "path": "b"}])
+    names = [spec.name for spec in app_specs(made)]
+    assert names == ["model-Qwen~Qwen3-0.6B", "model-Qwen-Qwen3-0.6B", "embedding-BAAI~bge", "gateway"]
 
 
 def test_keys_open_other_addresses() -> None:

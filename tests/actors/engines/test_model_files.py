@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from transformers import AutoModelForCausalLM
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
-from actors.engines.model_files import ROPE_KINDS, WEIGHTS_INDEX, check_config, weight_files
+from actors.engines.model_files import DTYPES, ROPE_KINDS, WEIGHTS_INDEX, check_config, weight_files, writes_no_text
 from actors.engines.model_folders import find_model
 from danlu.errors import InputError
 
@@ -36,6 +37,31 @@ def test_a_single_file_goes_before_an_index_as_in_transformers(checkpoint: Path,
     assert find_model(folder).checkpoint == folder
 
 
+@pytest.mark.parametrize(
+    ("keys", "writes"),
+    [
+        ({"architectures": ["BertModel"], "model_type": "bert"}, False),
+        ({"architectures": ["XLMRobertaForSequenceClassification"], "model_type": "xlm-roberta"}, False),
+        ({"architectures": ["Qwen2ForSequenceClassification"], "model_type": "qwen2"}, False),
+        ({"architectures": ["MT5ForConditionalGeneration"], "model_type": "mt5", "is_encoder_decoder": True}, False),
+        ({"architectures": ["BertLMHeadModel"], "model_type": "bert", "is_decoder": True}, True),
+        ({"architectures": ["Gemma3ForConditionalGeneration"], "model_type": "gemma3"}, True),
+        ({"architectures": ["ChatGLMModel"], "model_type": "chatglm"}, True),
+        ({"architectures": "BertModel", "model_type": "bert"}, True),  # said elsewhere
+        ({}, True),
+    ],
+)
+def test_networks_that_write_no_text_are_known_by_their_names(keys: dict[str, Any], writes: bool) -> None:
+    assert writes_no_text(keys) != writes
+    if not writes:
+        with pytest.raises(InputError, match="no engine can serve it as a language model"):
+            check_config(keys)
+
+
+def test_every_type_that_is_let_through_is_one_of_torch() -> None:
+    assert all(isinstance(getattr(torch, name), torch.dtype) for name in DTYPES)
+
+
 def test_weights_of_another_name_are_none(tmp_path: Path) -> None:
     (tmp_path / "model.fp16.safetensors").touch()
     with pytest.raises(InputError, match=r"lacks model\.safetensors"):
@@ -53,6 +79,8 @@ def test_where_every_shard_is_missing_one_is_named(tmp_path: Path) -> None:
     ("keys", "problem"),
     [
         ({"rope_scaling": {"rope_type": "wild", "factor": 2.0}}, r"the rope_type in rope_scaling is 'wild': .*yarn"),
+        ({"dtype": "float7"}, "dtype is 'float7': torch has no such type"),
+        ({"torch_dtype": ["bfloat16"]}, r"torch_dtype is \['bfloat16'\]: torch has no such type"),
         ({"rope_scaling": {"type": "wild"}}, "the rope_type in rope_scaling is 'wild'"),
         ({"rope_parameters": {"sliding": {"rope_type": "wild"}}}, "the rope_type in rope_parameters is 'wild'"),
         ({"rope_parameters": {"rope_type": ["yarn"]}}, r"the rope_type in rope_parameters is \['yarn'\]"),

@@ -50,6 +50,8 @@ def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
         find_model(tmp_path)
     with pytest.raises(InputError, match="no such folder"):
         find_model(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="not fetched by their name at Hugging Face"):
+        find_model("Qwen/Qwen3-0.6B")
     with pytest.raises(NotAvailableError, match="s3://bucket/run"):
         find_model("s3://bucket/run")
 

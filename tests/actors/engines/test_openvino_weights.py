@@ -163,3 +163,17 @@ def test_a_torn_file_is_named(length: int, tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:length])
     with pytest.raises(InputError, match=r"model\.safetensors can't be read: ."):
         Weights(tmp_path)
+
+
+@pytest.mark.parametrize("kind", TYPES)
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf"])
+def test_weights_that_are_no_numbers_are_refused(number: str, kind: str, tmp_path: Path) -> None:
+    """They would be served as noise."""
+    parts = tensors(TYPES[kind])
+    parts["experts.1"][1, 2] = float(number)
+    weights = Weights(write(tmp_path, parts))
+    weights.matrix("wide.weight", 3, 8)
+    with pytest.raises(InputError) as refused:
+        weights.matrices(["experts.0", "experts.1"], 2, 4)
+    assert refused.value.what == f"tensor experts.1 in {tmp_path}"
+    assert "1 of its 8 values are NaN or infinite" in refused.value.rule
