@@ -93,6 +93,12 @@ async def get_model(name: str, here: ServedHere) -> dict[str, Any]:
     return model_object(name, here.created)
 
 
+@router.get("/models/{owner}/{name}", responses=answers(ModelObject, *READ))
+async def get_model_of_owner(owner: str, name: str, here: ServedHere) -> dict[str, Any]:
+    """The same for a name with a slash."""
+    return await get_model(f"{owner}/{name}", here)
+
+
 @router.post("/chat/completions", responses=answers(ChatCompletion, *ASK, streamed=True))
 async def chat(body: ChatRequest, request: Request, here: ServedHere) -> Response:
     messages, tools = [message.plain() for message in body.messages], body.offered

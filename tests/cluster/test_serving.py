@@ -200,6 +200,10 @@ def test_a_model_with_its_owners_name_answers(serve_tiny: ServeTiny) -> None:
     answer = httpx.post(f"{url}/completions", json=body, timeout=60)
     assert (answer.status_code, answer.json()["model"]) == (200, name)
     assert [model["id"] for model in httpx.get(f"{url}/models").json()["data"]] == [name]
+    for asked in (name, name.replace("/", "%2F")):
+        one = httpx.get(f"{url}/models/{asked}")
+        assert (one.status_code, one.json().get("id")) == (200, name)
+    assert httpx.get(f"{url}/models/Qwen/other").status_code == 404
 
 
 @pytest.mark.slow
