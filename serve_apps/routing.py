@@ -60,7 +60,7 @@ class ModelRouter(RequestRouter):
         """
         self._most_ahead: int = kwargs.get("most_ahead", 0)
         self._index: PrefixIndex[ReplicaID] | None = PrefixIndex(kwargs["remembered"]) if kwargs else None
-        self._unsent: dict[str, tuple[ReplicaID, float]] = {}
+        self._unsent: dict[str, tuple[PendingRequest, ReplicaID, float]] = {}  # the replica chosen, and when
         self._ongoing: Counter[ReplicaID] = Counter()
         self._waiting: list[float] = []  # since when
         self._changed = asyncio.Event()
@@ -92,7 +92,7 @@ class ModelRouter(RequestRouter):
         if self._index is not None and not blind:
             self._index.add(hashes, first)
         if pending_request is not None and not blind:  # else one that waits on would keep others from a place
-            self._unsent[pending_request.metadata.internal_request_id] = first, time.monotonic()
+            self._unsent[pending_request.metadata.internal_request_id] = pending_request, first, time.monotonic()
         replicas, limits = self.curr_replicas, self._limits()
         # Full by hearsay: Serve asks one beside, for what other processes had there may have ended long ago.
         doubted = [replica for replica in replicas if replica not in roomy and self._ongoing[replica] < limits[replica]]
@@ -128,9 +128,11 @@ class ModelRouter(RequestRouter):
         """Serve's hook: from here on Serve counts the request."""
         super().on_send_request(replica_id)
         self._ongoing[replica_id] += 1
-        sent = next((request_id for request_id, (chosen, _) in self._unsent.items() if chosen == replica_id), None)
-        if sent is not None:
-            del self._unsent[sent]
+        # Serve does not say which request it is, yet has given that one this replica, perhaps not the one chosen.
+        for request_id, (request, _, _) in self._unsent.items():
+            if given(request) == replica_id:
+                del self._unsent[request_id]
+                return
 
     def on_request_routed(self, pending_request: PendingRequest, replica_id: ReplicaID, result: Any) -> None:
         """Serve's hook: the first choice may have been full."""
@@ -155,8 +157,8 @@ class ModelRouter(RequestRouter):
         loads = {replica: max(heard.get(replica) or 0, self._ongoing[replica]) for replica in self.curr_replicas}
         # Of a burst, all are chosen for before the first is sent, and Serve counts what is sent.
         now = time.monotonic()
-        for request_id, (replica, since) in list(self._unsent.items()):
-            if now - since > _SENT_WITHIN_S:
+        for request_id, (request, replica, since) in list(self._unsent.items()):
+            if request.future.cancelled() or now - since > _SENT_WITHIN_S:
                 del self._unsent[request_id]
             elif replica in loads:
                 loads[replica] += 1
@@ -169,6 +171,12 @@ class ModelRouter(RequestRouter):
         """Let all who wait look again."""
         self._changed.set()
         self._changed.clear()
+
+
+def given(request: PendingRequest) -> ReplicaID | None:
+    """The replica that Serve has found for a request."""
+    future = request.future
+    return future.result().replica_id if future.done() and not future.cancelled() else None
 
 
 def prompt_of(arguments: Sequence[Any]) -> str:

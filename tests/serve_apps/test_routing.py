@@ -220,3 +220,34 @@ def test_a_replica_that_others_had_filled_is_asked_again() -> None:
         await asyncio.wait_for(replicas[0].asked.wait(), 10)
 
     asyncio.run(session())
+
+
+def test_what_is_sent_leaves_the_place_of_who_was_chosen_for_before() -> None:
+    async def session() -> None:
+        replica = Quiet("a")
+        router = router_over(replica)
+        first, second = pending("1"), pending("2")
+        for request in (first, second):
+            await router.choose_replicas([], request)
+        second.future.set_result(replica)
+        router.on_send_request(replica.replica_id)
+        router.on_request_routed(second, replica.replica_id, None)
+        assert router._loads() == {replica.replica_id: 2}, "one sent, one to be sent"
+        first.future.cancel()
+        assert router._loads() == {replica.replica_id: 1}, "who has left takes no place"
+
+    asyncio.run(session())
+
+
+def test_what_is_sent_elsewhere_leaves_the_replica_that_was_chosen() -> None:
+    async def session() -> None:
+        replicas = [Quiet("a"), Quiet("b")]
+        router = router_over(*replicas)
+        await router.choose_replicas([], request := pending("1"))
+        (_, chosen, _) = router._unsent["1"]
+        (other,) = (replica for replica in replicas if replica.replica_id != chosen)
+        request.future.set_result(other)
+        router.on_send_request(other.replica_id)
+        assert router._loads() == {chosen: 0, other.replica_id: 1}
+
+    asyncio.run(session())
