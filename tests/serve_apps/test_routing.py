@@ -186,6 +186,7 @@ def pending(name: str) -> PendingRequest:
 def test_an_answer_that_ends_wakes_who_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Serve's own routers slept up to half a second, two requests at a time, while replicas had nothing to do."""
     monkeypatch.setattr(routing, "_LOOK_AGAIN_S", 3600.0)
+    monkeypatch.setattr(routing, "_HURRY_S", 3600.0)
 
     async def session() -> None:
         replica = Quiet("a")
@@ -249,5 +250,45 @@ def test_what_is_sent_elsewhere_leaves_the_replica_that_was_chosen() -> None:
         request.future.set_result(other)
         router.on_send_request(other.replica_id)
         assert router._loads() == {chosen: 0, other.replica_id: 1}
+
+    asyncio.run(session())
+
+
+def test_who_is_cancelled_as_its_turn_comes_hands_it_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routing, "_LOOK_AGAIN_S", 3600.0)
+    monkeypatch.setattr(routing, "_HURRY_S", 3600.0)
+
+    async def session() -> None:
+        replica = Quiet("a")
+        router = router_over(replica)
+        for _ in range(PLACES):
+            router.on_send_request(replica.replica_id)
+        waiting = [asyncio.ensure_future(router.choose_replicas([], pending(str(n)))) for n in range(2)]
+        await asyncio.sleep(0)
+        router.on_request_completed(replica.replica_id, "")
+        router.decrement_queue_len_cache(replica.replica_id)
+        waiting[0].cancel()
+        assert await asyncio.wait_for(waiting[1], 10) == [[replica], []]
+
+    asyncio.run(session())
+
+
+def test_one_at_a_time_looks_whether_others_have_left_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that has waited longest, and it keeps its place in the line."""
+    monkeypatch.setattr(routing, "_LOOK_AGAIN_S", 0.01)
+
+    async def session() -> None:
+        replica = Quiet("a")
+        router = router_over(replica)
+        await asyncio.wait_for(replica.asked.wait(), 10)
+        await asyncio.sleep(0)
+        for _ in range(PLACES):
+            router.on_send_request(replica.replica_id)
+        requests = [pending(str(n)) for n in range(3)]
+        waiting = [asyncio.ensure_future(router.choose_replicas([], request)) for request in requests]
+        for served in waiting:
+            assert await asyncio.wait_for(served, 10) == [[replica], []]
+            assert not router._unsent, "a look keeps no place"
+            assert [task.done() for task in waiting].count(True) == waiting.index(served) + 1
 
     asyncio.run(session())
