@@ -14,6 +14,7 @@ from ray.serve.request_router import PendingRequest, ReplicaID, RequestRouter, R
 
 from actors.engines.protocol import GenerationRequest
 from serve_apps.prefixes import PrefixIndex, block_hashes, choose, with_room
+from serve_apps.sharing import Sharing
 from serve_apps.waiting_line import WaitingLine
 
 # Serve sends a request right after it was chosen for; one that is not sent by then has been cancelled.
@@ -26,6 +27,8 @@ _HURRY_S = 0.1
 _LEAST_PAUSE_S = 0.01
 # Replicas that are asked at once then.
 _LOOKED_AT = 8
+# A place that is left to other processes is left for about so long: they look for it as often as above.
+_LEFT_S = 0.015
 # Serve's own pause after a replica has turned out to be full. Nothing wakes a request from it.
 _PAUSE_S = 0.005
 
@@ -69,6 +72,7 @@ class ModelRouter(RequestRouter):
         self._unsent: dict[str, tuple[PendingRequest, ReplicaID, float]] = {}  # the replica chosen, and when
         self._ongoing: Counter[ReplicaID] = Counter()
         self._line = WaitingLine()
+        self._sharing: Sharing[ReplicaID] = Sharing()
         self._look: asyncio.TimerHandle | None = None
 
     def update_replicas(self, replicas: list[RunningReplica]) -> None:
@@ -77,6 +81,7 @@ class ModelRouter(RequestRouter):
             self._index.keep(set(self.curr_replicas))
         for gone in set(self._ongoing) - set(self.curr_replicas):
             del self._ongoing[gone]
+            self._sharing.forget(gone)
         self._wake()
 
     async def choose_replicas(
@@ -122,7 +127,7 @@ class ModelRouter(RequestRouter):
             try:
                 placed = await turn.called
                 loads = self._loads()
-                roomy = with_room(loads, self._limits())
+                roomy = self._roomy(loads)
                 if took := placed and bool(roomy):
                     return roomy, False
                 if not placed:
@@ -151,6 +156,7 @@ class ModelRouter(RequestRouter):
     def on_new_queue_len_info(self, replica_id: ReplicaID, num_ongoing_requests: int) -> None:
         """Serve's hook: what a replica says when it takes a request or turns it away."""
         super().on_new_queue_len_info(replica_id, num_ongoing_requests)
+        self._sharing.heard(replica_id, num_ongoing_requests - self._ongoing[replica_id])
         self._wake()
 
     def on_request_completed(self, replica_id: ReplicaID, internal_request_id: str) -> None:
@@ -162,6 +168,11 @@ class ModelRouter(RequestRouter):
     def decrement_queue_len_cache(self, replica_id: ReplicaID) -> None:
         """Serve calls this when an answer has ended; only then does its count show the room."""
         super().decrement_queue_len_cache(replica_id)
+        if self._line:
+            own, pause = self._ongoing[replica_id], _LEFT_S * random.uniform(0.7, 1.3)
+            others = (self.replica_queue_len_cache.get(replica_id) or 0) - own
+            if self._sharing.leaves(replica_id, own, others, time.monotonic() + pause):
+                asyncio.get_running_loop().call_later(pause + 0.001, self._wake)
         self._wake()
 
     def _loads(self) -> dict[ReplicaID, int]:
@@ -177,6 +188,11 @@ class ModelRouter(RequestRouter):
                 loads[replica] += 1
         return loads
 
+    def _roomy(self, loads: Mapping[ReplicaID, int]) -> dict[ReplicaID, int]:
+        now = time.monotonic()
+        roomy = with_room(loads, self._limits())
+        return {replica: load for replica, load in roomy.items() if not self._sharing.left(replica, now)}
+
     def _limits(self) -> dict[ReplicaID, int]:
         return {replica_id: replica.max_ongoing_requests for replica_id, replica in self.curr_replicas.items()}
 
@@ -185,9 +201,7 @@ class ModelRouter(RequestRouter):
         if not self._line:
             return
         limits = self._limits()
-        self._line.call(
-            sum(limits[replica] - load for replica, load in self._loads().items() if load < limits[replica])
-        )
+        self._line.call(sum(limits[replica] - load for replica, load in self._roomy(self._loads()).items()))
         if self._line and self._look is None:
             pause = _LOOK_AGAIN_S / (1 + (time.time() - self._line.oldest) / _HURRY_S)
             pause = max(pause, _LEAST_PAUSE_S) * random.uniform(0.7, 1.3)

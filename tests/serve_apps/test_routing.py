@@ -292,3 +292,30 @@ def test_one_at_a_time_looks_whether_others_have_left_room(monkeypatch: pytest.M
             assert [task.done() for task in waiting].count(True) == waiting.index(served) + 1
 
     asyncio.run(session())
+
+
+def test_a_place_is_left_to_others_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that hears of its own ends at once kept a full replica for itself."""
+    monkeypatch.setattr(routing, "_LOOK_AGAIN_S", 3600.0)
+    monkeypatch.setattr(routing, "_HURRY_S", 3600.0)
+    monkeypatch.setattr(routing, "_LEFT_S", 0.5)
+
+    async def session() -> None:
+        replica = Quiet("a")
+        replica.max_ongoing_requests = 2 * PLACES
+        router = router_over(replica)
+        await asyncio.wait_for(replica.asked.wait(), 10)
+        await asyncio.sleep(0.05)
+        for _ in range(2 * PLACES - 1):
+            router.on_send_request(replica.replica_id)
+        router.on_new_queue_len_info(replica.replica_id, 2 * PLACES)
+        waiting = asyncio.ensure_future(router.choose_replicas([], pending("1")))
+        await asyncio.sleep(0)
+        router.on_request_completed(replica.replica_id, "")
+        router.decrement_queue_len_cache(replica.replica_id)
+        for _ in range(9):
+            await asyncio.sleep(0)
+        assert not waiting.done()
+        assert await asyncio.wait_for(waiting, 10) == [[replica], []]
+
+    asyncio.run(session())
