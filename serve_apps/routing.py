@@ -7,7 +7,6 @@ import random
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 from ray.serve.config import RequestRouterConfig
@@ -15,11 +14,21 @@ from ray.serve.request_router import PendingRequest, ReplicaID, RequestRouter, R
 
 from actors.engines.protocol import GenerationRequest
 from serve_apps.prefixes import PrefixIndex, block_hashes, choose, with_room
+from serve_apps.sharing import Sharing
+from serve_apps.waiting_line import WaitingLine
 
 # Serve sends a request right after it was chosen for; one that is not sent by then has been cancelled.
 _SENT_WITHIN_S = 1.0
-# Where all are full, the replicas are asked so often whether another process's requests have ended.
+# Where all are full, one that waits asks replicas so often whether another process's requests have ended; this often
+# at first, twice as often once it has waited for so long, and so on to the last: else the process that has filled the
+# replicas, which hears of each end at once, keeps them.
 _LOOK_AGAIN_S = 0.1
+_HURRY_S = 0.1
+_LEAST_PAUSE_S = 0.01
+# Replicas that are asked at once then.
+_LOOKED_AT = 8
+# A place that is left to other processes is left for about so long: they look for it as often as above.
+_LEFT_S = 0.015
 # Serve's own pause after a replica has turned out to be full. Nothing wakes a request from it.
 _PAUSE_S = 0.005
 
@@ -60,10 +69,11 @@ class ModelRouter(RequestRouter):
         """
         self._most_ahead: int = kwargs.get("most_ahead", 0)
         self._index: PrefixIndex[ReplicaID] | None = PrefixIndex(kwargs["remembered"]) if kwargs else None
-        self._unsent: dict[str, tuple[ReplicaID, float]] = {}
+        self._unsent: dict[str, tuple[PendingRequest, ReplicaID, float]] = {}  # the replica chosen, and when
         self._ongoing: Counter[ReplicaID] = Counter()
-        self._waiting: list[float] = []  # since when
-        self._changed = asyncio.Event()
+        self._line = WaitingLine()
+        self._sharing: Sharing[ReplicaID] = Sharing()
+        self._look: asyncio.TimerHandle | None = None
 
     def update_replicas(self, replicas: list[RunningReplica]) -> None:
         super().update_replicas(replicas)
@@ -71,6 +81,7 @@ class ModelRouter(RequestRouter):
             self._index.keep(set(self.curr_replicas))
         for gone in set(self._ongoing) - set(self.curr_replicas):
             del self._ongoing[gone]
+            self._sharing.forget(gone)
         self._wake()
 
     async def choose_replicas(
@@ -92,51 +103,61 @@ class ModelRouter(RequestRouter):
         if self._index is not None and not blind:
             self._index.add(hashes, first)
         if pending_request is not None and not blind:  # else one that waits on would keep others from a place
-            self._unsent[pending_request.metadata.internal_request_id] = first, time.monotonic()
+            self._unsent[pending_request.metadata.internal_request_id] = pending_request, first, time.monotonic()
         replicas, limits = self.curr_replicas, self._limits()
-        # Full by hearsay: Serve asks one beside, for what other processes had there may have ended long ago.
-        doubted = [replica for replica in replicas if replica not in roomy and self._ongoing[replica] < limits[replica]]
-        asked = [first, *random.sample(doubted, min(1, len(doubted)))]
+        # Full by hearsay: Serve asks them beside, for what other processes had there may have ended long ago.
+        doubted = [
+            replica
+            for replica in replicas
+            if replica != first and (blind or replica not in roomy) and self._ongoing[replica] < limits[replica]
+        ]
+        asked = [first, *random.sample(doubted, min(_LOOKED_AT - 1 if blind else 1, len(doubted)))]
         return [[replicas[one] for one in asked], [replicas[replica] for replica in pair if replica != first]]
 
     async def _room(self, request: PendingRequest | None) -> tuple[dict[ReplicaID, int], bool]:
-        """Requests under way of the replicas with room, once it is this request's turn; or of all, after a while.
+        """Requests under way of the replicas with room, once it is this request's turn; or of all, if it is to look.
 
         Serve then asks those itself, and the answer is True.
         """
         since = float("inf") if request is None else request.created_at
-        self._waiting.append(since)
-        until = time.monotonic() + _LOOK_AGAIN_S
-        try:
-            while True:
-                loads, limits = self._loads(), self._limits()
-                roomy = with_room(loads, limits)
-                places = sum(limits[replica] - load for replica, load in roomy.items())
-                # Those who have waited longer were woken too.
-                if places > sum(other < since for other in self._waiting):
-                    return roomy, False
-                if (left := until - time.monotonic()) <= 0:
-                    return loads, True
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(left):  # wait_for may lose the cancelling of a request that is left
-                        await self._changed.wait()
-        finally:
-            self._waiting.remove(since)
+        while True:
+            turn = self._line.join(since)
             self._wake()
+            took = False
+            try:
+                placed = await turn.called
+                loads = self._loads()
+                roomy = self._roomy(loads)
+                if took := placed and bool(roomy):
+                    return roomy, False
+                if not placed:
+                    return loads, True
+            finally:
+                self._line.leave(turn)
+                if not took:
+                    self._wake()  # its place is another one's
 
     def on_send_request(self, replica_id: ReplicaID) -> None:
         """Serve's hook: from here on Serve counts the request."""
         super().on_send_request(replica_id)
         self._ongoing[replica_id] += 1
-        sent = next((request_id for request_id, (chosen, _) in self._unsent.items() if chosen == replica_id), None)
-        if sent is not None:
-            del self._unsent[sent]
+        # Serve does not say which request it is, yet has given that one this replica, perhaps not the one chosen.
+        for request_id, (request, _, _) in self._unsent.items():
+            if given(request) == replica_id:
+                del self._unsent[request_id]
+                return
 
     def on_request_routed(self, pending_request: PendingRequest, replica_id: ReplicaID, result: Any) -> None:
         """Serve's hook: the first choice may have been full."""
         self._unsent.pop(pending_request.metadata.internal_request_id, None)
         if self._index is not None:
             self._index.add(block_hashes(prompt_of(pending_request.args)), replica_id)
+
+    def on_new_queue_len_info(self, replica_id: ReplicaID, num_ongoing_requests: int) -> None:
+        """Serve's hook: what a replica says when it takes a request or turns it away."""
+        super().on_new_queue_len_info(replica_id, num_ongoing_requests)
+        self._sharing.heard(replica_id, num_ongoing_requests - self._ongoing[replica_id])
+        self._wake()
 
     def on_request_completed(self, replica_id: ReplicaID, internal_request_id: str) -> None:
         """Serve's hook: also for requests that a full replica has turned away."""
@@ -147,6 +168,11 @@ class ModelRouter(RequestRouter):
     def decrement_queue_len_cache(self, replica_id: ReplicaID) -> None:
         """Serve calls this when an answer has ended; only then does its count show the room."""
         super().decrement_queue_len_cache(replica_id)
+        if self._line:
+            own, pause = self._ongoing[replica_id], _LEFT_S * random.uniform(0.7, 1.3)
+            others = (self.replica_queue_len_cache.get(replica_id) or 0) - own
+            if self._sharing.leaves(replica_id, own, others, time.monotonic() + pause):
+                asyncio.get_running_loop().call_later(pause + 0.001, self._wake)
         self._wake()
 
     def _loads(self) -> dict[ReplicaID, int]:
@@ -155,20 +181,44 @@ class ModelRouter(RequestRouter):
         loads = {replica: max(heard.get(replica) or 0, self._ongoing[replica]) for replica in self.curr_replicas}
         # Of a burst, all are chosen for before the first is sent, and Serve counts what is sent.
         now = time.monotonic()
-        for request_id, (replica, since) in list(self._unsent.items()):
-            if now - since > _SENT_WITHIN_S:
+        for request_id, (request, replica, since) in list(self._unsent.items()):
+            if request.future.cancelled() or now - since > _SENT_WITHIN_S:
                 del self._unsent[request_id]
             elif replica in loads:
                 loads[replica] += 1
         return loads
 
+    def _roomy(self, loads: Mapping[ReplicaID, int]) -> dict[ReplicaID, int]:
+        now = time.monotonic()
+        roomy = with_room(loads, self._limits())
+        return {replica: load for replica, load in roomy.items() if not self._sharing.left(replica, now)}
+
     def _limits(self) -> dict[ReplicaID, int]:
         return {replica_id: replica.max_ongoing_requests for replica_id, replica in self.curr_replicas.items()}
 
     def _wake(self) -> None:
-        """Let all who wait look again."""
-        self._changed.set()
-        self._changed.clear()
+        """Let as many of those who wait go as there are places, and the next look for one in a while."""
+        if not self._line:
+            return
+        limits = self._limits()
+        self._line.call(sum(limits[replica] - load for replica, load in self._roomy(self._loads()).items()))
+        if self._line and self._look is None:
+            pause = _LOOK_AGAIN_S / (1 + (time.time() - self._line.oldest) / _HURRY_S)
+            pause = max(pause, _LEAST_PAUSE_S) * random.uniform(0.7, 1.3)
+            self._look = asyncio.get_running_loop().call_later(pause, self._look_again)
+
+    def _look_again(self) -> None:
+        """Another process's requests may have ended, of which this one hears nothing: one that waits asks for all."""
+        self._look = None
+        self._wake()
+        self._line.call_without_place()
+        self._wake()
+
+
+def given(request: PendingRequest) -> ReplicaID | None:
+    """The replica that Serve has found for a request."""
+    future = request.future
+    return future.result().replica_id if future.done() and not future.cancelled() else None
 
 
 def prompt_of(arguments: Sequence[Any]) -> str:

@@ -186,6 +186,7 @@ def pending(name: str) -> PendingRequest:
 def test_an_answer_that_ends_wakes_who_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Serve's own routers slept up to half a second, two requests at a time, while replicas had nothing to do."""
     monkeypatch.setattr(routing, "_LOOK_AGAIN_S", 3600.0)
+    monkeypatch.setattr(routing, "_HURRY_S", 3600.0)
 
     async def session() -> None:
         replica = Quiet("a")
@@ -218,5 +219,103 @@ def test_a_replica_that_others_had_filled_is_asked_again() -> None:
         router.on_new_queue_len_info(replicas[0].replica_id, PLACES)
         assert await router._choose_replica_for_request(pending("1")) is replicas[1]
         await asyncio.wait_for(replicas[0].asked.wait(), 10)
+
+    asyncio.run(session())
+
+
+def test_what_is_sent_leaves_the_place_of_who_was_chosen_for_before() -> None:
+    async def session() -> None:
+        replica = Quiet("a")
+        router = router_over(replica)
+        first, second = pending("1"), pending("2")
+        for request in (first, second):
+            await router.choose_replicas([], request)
+        second.future.set_result(replica)
+        router.on_send_request(replica.replica_id)
+        router.on_request_routed(second, replica.replica_id, None)
+        assert router._loads() == {replica.replica_id: 2}, "one sent, one to be sent"
+        first.future.cancel()
+        assert router._loads() == {replica.replica_id: 1}, "who has left takes no place"
+
+    asyncio.run(session())
+
+
+def test_what_is_sent_elsewhere_leaves_the_replica_that_was_chosen() -> None:
+    async def session() -> None:
+        replicas = [Quiet("a"), Quiet("b")]
+        router = router_over(*replicas)
+        await router.choose_replicas([], request := pending("1"))
+        (_, chosen, _) = router._unsent["1"]
+        (other,) = (replica for replica in replicas if replica.replica_id != chosen)
+        request.future.set_result(other)
+        router.on_send_request(other.replica_id)
+        assert router._loads() == {chosen: 0, other.replica_id: 1}
+
+    asyncio.run(session())
+
+
+def test_who_is_cancelled_as_its_turn_comes_hands_it_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routing, "_LOOK_AGAIN_S", 3600.0)
+    monkeypatch.setattr(routing, "_HURRY_S", 3600.0)
+
+    async def session() -> None:
+        replica = Quiet("a")
+        router = router_over(replica)
+        for _ in range(PLACES):
+            router.on_send_request(replica.replica_id)
+        waiting = [asyncio.ensure_future(router.choose_replicas([], pending(str(n)))) for n in range(2)]
+        await asyncio.sleep(0)
+        router.on_request_completed(replica.replica_id, "")
+        router.decrement_queue_len_cache(replica.replica_id)
+        waiting[0].cancel()
+        assert await asyncio.wait_for(waiting[1], 10) == [[replica], []]
+
+    asyncio.run(session())
+
+
+def test_one_at_a_time_looks_whether_others_have_left_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that has waited longest, and it keeps its place in the line."""
+    monkeypatch.setattr(routing, "_LOOK_AGAIN_S", 0.01)
+
+    async def session() -> None:
+        replica = Quiet("a")
+        router = router_over(replica)
+        await asyncio.wait_for(replica.asked.wait(), 10)
+        await asyncio.sleep(0)
+        for _ in range(PLACES):
+            router.on_send_request(replica.replica_id)
+        requests = [pending(str(n)) for n in range(3)]
+        waiting = [asyncio.ensure_future(router.choose_replicas([], request)) for request in requests]
+        for served in waiting:
+            assert await asyncio.wait_for(served, 10) == [[replica], []]
+            assert not router._unsent, "a look keeps no place"
+            assert [task.done() for task in waiting].count(True) == waiting.index(served) + 1
+
+    asyncio.run(session())
+
+
+def test_a_place_is_left_to_others_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that hears of its own ends at once kept a full replica for itself."""
+    monkeypatch.setattr(routing, "_LOOK_AGAIN_S", 3600.0)
+    monkeypatch.setattr(routing, "_HURRY_S", 3600.0)
+    monkeypatch.setattr(routing, "_LEFT_S", 0.5)
+
+    async def session() -> None:
+        replica = Quiet("a")
+        replica.max_ongoing_requests = 2 * PLACES
+        router = router_over(replica)
+        await asyncio.wait_for(replica.asked.wait(), 10)
+        await asyncio.sleep(0.05)
+        for _ in range(2 * PLACES - 1):
+            router.on_send_request(replica.replica_id)
+        router.on_new_queue_len_info(replica.replica_id, 2 * PLACES)
+        waiting = asyncio.ensure_future(router.choose_replicas([], pending("1")))
+        await asyncio.sleep(0)
+        router.on_request_completed(replica.replica_id, "")
+        router.decrement_queue_len_cache(replica.replica_id)
+        for _ in range(9):
+            await asyncio.sleep(0)
+        assert not waiting.done()
+        assert await asyncio.wait_for(waiting, 10) == [[replica], []]
 
     asyncio.run(session())
