@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
@@ -45,22 +46,29 @@ class EmbeddingModel(ServedModel):
 
 
 class EmbedderReplica:
-    """Holds the model; expected errors are returned (see ServedModel)."""
+    """Holds the model; expected errors are returned (see ServedModel).
+
+    Requests are counted and embedded in one thread, one after the other: the tokenizer keeps truncation and padding as
+    a state of its own, which each call sets anew.
+    """
 
     def __init__(self, settings: dict[str, Any]) -> None:
         from actors.embedder import Embedder
 
         self._embedder = Embedder(validate(EmbeddingSettings, settings).path)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="embedder")
 
     async def embed(self, texts: list[str]) -> tuple[np.ndarray, int] | DanluError:
-        """See EmbeddingModel.embed. Once nobody waits for the answer, the work ends within a few texts."""
+        """See EmbeddingModel.embed. Once nobody waits, the work ends within a few texts, or never begins."""
         left = Event()
         try:
-            return await asyncio.to_thread(self._embed, texts, left)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._embed, texts, left)
         finally:
             left.set()
 
     def _embed(self, texts: list[str], left: Event) -> tuple[np.ndarray, int] | DanluError:
+        if left.is_set():
+            raise CancelledError
         counts = token_counts(self._embedder.model, texts)
         limit = self._embedder.model.max_seq_length
         for position, count in enumerate(counts):
@@ -72,7 +80,7 @@ class EmbedderReplica:
 
 
 def token_counts(model: SentenceTransformer, texts: list[str]) -> list[int]:
-    """Tokens of each text, special ones included; characters for a model without a tokenizer."""
+    """Tokens of each text, special ones included; characters for a model without a tokenizer. Not thread-safe."""
     tokenizer = getattr(model, "tokenizer", None)
     if tokenizer is None:
         return [len(text) for text in texts]
