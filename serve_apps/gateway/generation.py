@@ -117,7 +117,10 @@ class Count:
 
 
 class AnswerStream:
-    """An answer that has begun: its first piece is there, so that errors before it could still become a status."""
+    """An answer that has begun: its first piece is there, so that errors before it could still become a status.
+
+    It holds a place in the model until its events have been read to the end, or it is closed.
+    """
 
     def __init__(
         self,
@@ -135,6 +138,7 @@ class AnswerStream:
         self._meter = meter
         self._count = Count(question)
         self._count.note(*first)
+        self._counted = False
 
     @classmethod
     async def begin(cls, question: Question, answer: Answer, choices: Sequence[Choice], meter: Meter) -> Self:
@@ -165,10 +169,20 @@ class AnswerStream:
             yield event(from_exception(error).body())
             return
         finally:
-            self._meter.tokens(answer.model, self._count.prompt, self._count.completion)
+            self._report()
         if include_usage:
             yield event(answer.closing(self._count.prompt, self._count.completion))
         yield DONE
+
+    async def aclose(self) -> None:
+        """Let go of the model. What closing `events` does too, unless they were never begun."""
+        await self._rest.aclose()
+        self._report()
+
+    def _report(self) -> None:
+        if not self._counted:
+            self._counted = True
+            self._meter.tokens(self.answer.model, self._count.prompt, self._count.completion)
 
     async def _pieces(self) -> AsyncIterator[tuple[int, Delta]]:
         yield self._first

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from serve_apps.canary import conversation_key
 from serve_apps.embedding_model import EmbeddingModel
@@ -123,7 +125,21 @@ async def _answer(
     choices = [Choice(answer.kind, index, body.form, calls) for index in range(question.answers)]
     if not body.stream:
         return JSONResponse(await answer_whole(question, answer, choices, meter))
-    stream = await AnswerStream.begin(question, answer, choices, meter)
-    # Proxies (nginx) would otherwise collect the stream before they pass it on.
-    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-    return StreamingResponse(stream.events(body.include_usage), media_type="text/event-stream", headers=headers)
+    return _Streamed(await AnswerStream.begin(question, answer, choices, meter), body.include_usage)
+
+
+class _Streamed(StreamingResponse):
+    """Server-sent events of an answer that lets go of the model wherever the sending ends.
+
+    A client that leaves before its first event leaves a generator that never ran, of which closing does nothing.
+    """
+
+    def __init__(self, stream: AnswerStream, include_usage: bool) -> None:
+        # Proxies (nginx) would otherwise collect the stream before they pass it on.
+        headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+        self._stream, self._events = stream, stream.events(include_usage)
+        super().__init__(self._events, media_type="text/event-stream", headers=headers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with aclosing(self._stream), aclosing(self._events):
+            await super().__call__(scope, receive, send)
