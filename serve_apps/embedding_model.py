@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ray import serve
 from ray.serve.config import BackpressureConfig
 
+from actors.engines.admission import ContextLengthError
 from danlu.config import validate
 from danlu.errors import DanluError, InputError
 from serve_apps.config import EmbeddingSettings
@@ -39,7 +40,7 @@ class EmbeddingModel(ServedModel):
         """(n_texts, dim) float32, unit norm, and the tokens read (characters where a model has no tokens).
 
         Raises:
-            InputError: a text is empty, or too long for the model.
+            InputError: a text is empty, or (a ContextLengthError) too long for the model.
             ModelBusyError, ModelUnavailableError, NotAvailableError: as LanguageModel does.
         """
         return await self._call("embed", list(texts))
@@ -75,7 +76,7 @@ class EmbedderReplica:
             if count == 0:
                 return InputError(f"input {position} is empty", rule="there is nothing to embed")
             if limit is not None and count > limit:
-                return InputError(f"input {position} has {count} tokens", rule=f"the model reads {limit}")
+                return ContextLengthError(f"input {position} has {count} tokens", rule=f"the model reads {limit}")
         return self._embedder.encode(texts, stop=left), sum(counts)
 
 

@@ -166,7 +166,7 @@ class AnswerStream:
                     for choice in self._choices[number].pieces(delta):
                         yield _chunk(answer.chunk(choice), include_usage)
         except Exception as error:
-            yield event(from_exception(error).body())
+            yield event(from_exception(error, answer.asked).body())
             return
         finally:
             self._report()

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from actors.engines.admission import ContextLengthError
 from serve_apps.canary import conversation_key
 from serve_apps.embedding_model import EmbeddingModel
 from serve_apps.gateway.bodies import (
@@ -26,7 +27,7 @@ from serve_apps.gateway.bodies import (
     answers,
 )
 from serve_apps.gateway.choices import CallRules, Choice
-from serve_apps.gateway.errors import model_not_found
+from serve_apps.gateway.errors import from_exception, model_not_found
 from serve_apps.gateway.generation import AnswerStream, Ask, Meter, Question, answer_whole
 from serve_apps.gateway.requests import ChatRequest, CompletionRequest, EmbeddingRequest
 from serve_apps.gateway.responses import Answer, embedding_list, model_list, model_object
@@ -109,7 +110,10 @@ async def complete(body: CompletionRequest, request: Request, here: ServedHere) 
 @embedding_router.post("/embeddings", responses=answers(EmbeddingList, *ASK))
 async def embed(body: EmbeddingRequest, request: Request, here: ServedHere) -> Response:
     model = _pick(here.embeddings, body.model, request)
-    vectors, tokens = await model.embed(body.texts)
+    try:
+        vectors, tokens = await model.embed(body.texts)
+    except ContextLengthError as error:
+        raise from_exception(error, "input") from None
     here.meter.tokens(body.model, tokens, 0)
     return JSONResponse(embedding_list(body.model, vectors, tokens, body.encoding_format))
 
@@ -123,9 +127,12 @@ async def _answer(
 ) -> Response:
     question = Question(asks, body.sampling(), body.choices, fixed_length=body.chosen_length is not None)
     choices = [Choice(answer.kind, index, body.form, calls) for index in range(question.answers)]
-    if not body.stream:
-        return JSONResponse(await answer_whole(question, answer, choices, meter))
-    return _Streamed(await AnswerStream.begin(question, answer, choices, meter), body.include_usage)
+    try:
+        if not body.stream:
+            return JSONResponse(await answer_whole(question, answer, choices, meter))
+        return _Streamed(await AnswerStream.begin(question, answer, choices, meter), body.include_usage)
+    except ContextLengthError as error:
+        raise from_exception(error, answer.asked) from None
 
 
 class _Streamed(StreamingResponse):
