@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Protocol, Self, TypeVar
@@ -255,12 +255,24 @@ async def _together(calls: Sequence[Awaitable[ResultT]]) -> list[ResultT]:
 
 
 async def _cancelled(tasks: Sequence[asyncio.Future[Any]]) -> None:
-    """Cancel what still runs, and wait until it has let go of the model."""
+    """Cancel what still runs, and wait until it has let go of the model.
+
+    Raises:
+        CancelledError: the caller was cancelled meanwhile; all tasks have ended nevertheless.
+    """
     for task in tasks:
         task.cancel()
+    left: asyncio.CancelledError | None = None
+    while running := [task for task in tasks if not task.done()]:
+        try:
+            await asyncio.wait(running)
+        except asyncio.CancelledError as error:
+            left = error
     for task in tasks:
-        with suppress(BaseException):
-            await task
+        if not task.cancelled():
+            task.exception()  # seen; the first one has been raised already
+    if left is not None:
+        raise left
 
 
 async def _fitting(
