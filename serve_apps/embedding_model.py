@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from ray import serve
 from ray.serve.config import BackpressureConfig
 
+from actors.engines.admission import ContextLengthError
 from danlu.config import validate
 from danlu.errors import DanluError, InputError
 from serve_apps.config import EmbeddingSettings
@@ -38,41 +40,48 @@ class EmbeddingModel(ServedModel):
         """(n_texts, dim) float32, unit norm, and the tokens read (characters where a model has no tokens).
 
         Raises:
-            InputError: a text is empty, or too long for the model.
+            InputError: a text is empty, or (a ContextLengthError) too long for the model.
             ModelBusyError, ModelUnavailableError, NotAvailableError: as LanguageModel does.
         """
         return await self._call("embed", list(texts))
 
 
 class EmbedderReplica:
-    """Holds the model; expected errors are returned (see ServedModel)."""
+    """Holds the model; expected errors are returned (see ServedModel).
+
+    Requests are counted and embedded in one thread, one after the other: the tokenizer keeps truncation and padding as
+    a state of its own, which each call sets anew.
+    """
 
     def __init__(self, settings: dict[str, Any]) -> None:
         from actors.embedder import Embedder
 
         self._embedder = Embedder(validate(EmbeddingSettings, settings).path)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="embedder")
 
     async def embed(self, texts: list[str]) -> tuple[np.ndarray, int] | DanluError:
-        """See EmbeddingModel.embed. Once nobody waits for the answer, the work ends within a few texts."""
+        """See EmbeddingModel.embed. Once nobody waits, the work ends within a few texts, or never begins."""
         left = Event()
         try:
-            return await asyncio.to_thread(self._embed, texts, left)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._embed, texts, left)
         finally:
             left.set()
 
     def _embed(self, texts: list[str], left: Event) -> tuple[np.ndarray, int] | DanluError:
+        if left.is_set():
+            raise CancelledError
         counts = token_counts(self._embedder.model, texts)
         limit = self._embedder.model.max_seq_length
         for position, count in enumerate(counts):
             if count == 0:
                 return InputError(f"input {position} is empty", rule="there is nothing to embed")
             if limit is not None and count > limit:
-                return InputError(f"input {position} has {count} tokens", rule=f"the model reads {limit}")
+                return ContextLengthError(f"input {position} has {count} tokens", rule=f"the model reads {limit}")
         return self._embedder.encode(texts, stop=left), sum(counts)
 
 
 def token_counts(model: SentenceTransformer, texts: list[str]) -> list[int]:
-    """Tokens of each text, special ones included; characters for a model without a tokenizer."""
+    """Tokens of each text, special ones included; characters for a model without a tokenizer. Not thread-safe."""
     tokenizer = getattr(model, "tokenizer", None)
     if tokenizer is None:
         return [len(text) for text in texts]

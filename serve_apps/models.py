@@ -7,7 +7,7 @@ import logging
 import os
 import time
 import warnings
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
 from typing import Any, cast
 
@@ -61,13 +61,15 @@ class EngineReplica:
 
     async def stream(
         self, request: GenerationRequest, trace: TraceContext | None = None
-    ) -> AsyncIterator[Delta | DanluError]:
-        """The answer piece by piece. Cancelling the call frees the sequence in the engine."""
+    ) -> AsyncGenerator[Delta | DanluError, None]:
+        """The answer piece by piece. Cancelling the call or closing the generator frees the sequence in the engine."""
         ticket = self._first_tokens.asked(time.monotonic())
         try:
             # The engine's generate() is an async generator; the protocol promises no more than an iterator.
-            async with aclosing(cast(Any, self._engine.generate(request))) as deltas:
-                async for delta in deltas if trace is None else traced(deltas, trace, f"danlu-{self._name}"):
+            made = cast(AsyncGenerator[Delta, None], self._engine.generate(request))
+            seen = made if trace is None else traced(made, trace, f"danlu-{self._name}")
+            async with aclosing(made), aclosing(seen) as deltas:
+                async for delta in deltas:
                     self._first_tokens.begun(ticket, time.monotonic())
                     yield delta
         except EngineDownError as error:
@@ -85,15 +87,16 @@ class EngineReplica:
         adapter: str | None = None,
         tools: Sequence[Tool] = (),
         trace: TraceContext | None = None,
-    ) -> AsyncIterator[Delta | DanluError]:
+    ) -> AsyncGenerator[Delta | DanluError, None]:
         """`render_chat` and `stream` in one call across processes."""
         try:
             request = GenerationRequest(request_id, self._prompt(messages, tools), sampling, adapter)
         except DanluError as error:
             yield error
             return
-        async for part in self.stream(request, trace):
-            yield part
+        async with aclosing(self.stream(request, trace)) as parts:
+            async for part in parts:
+                yield part
 
     async def render_chat(self, messages: Sequence[Message]) -> str | DanluError:
         """The prompt that the model's chat template makes of a conversation."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Self, TypeVar
@@ -146,8 +146,8 @@ class RequestSpan:
         self._span.end()
 
 
-async def traced(deltas: AsyncIterator[DeltaT], trace: TraceContext, service: str) -> AsyncIterator[DeltaT]:
-    """The same deltas; the spans of a replica are taken as they pass."""
+async def traced(deltas: AsyncIterator[DeltaT], trace: TraceContext, service: str) -> AsyncGenerator[DeltaT, None]:
+    """The same deltas, which stay the caller's to close; the spans of a replica are taken as they pass."""
     tracing = _replica_tracing(trace.endpoint, service)
     began_ns, first_ns, tokens = time.time_ns(), 0, 0
     tracing.record("queue", trace, trace.asked_ns, began_ns)

@@ -66,7 +66,7 @@ def check_offered(sampling: SamplingParams, offered: Collection[str]) -> None:
 
 
 class ContextLengthError(InputError):
-    """Prompt and answer do not fit the context together; an answer of `room` tokens would. 0 where none would."""
+    """A prompt, or it and its answer together, do not fit; an answer of `room` tokens would. 0 where none would."""
 
     def __init__(self, what: str, *, rule: str = "", fix: str = "", room: int = 0) -> None:
         super().__init__(what, rule=rule, fix=fix)

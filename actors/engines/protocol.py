@@ -142,7 +142,8 @@ class Engine(Protocol):
         """Stream the answer. Closing the iterator early frees the sequence.
 
         Raises (at the first step):
-            InputError: the prompt is empty, or with `max_tokens` it does not fit `context_length`.
+            InputError: the prompt is empty.
+            ContextLengthError: with `max_tokens` it does not fit `context_length`.
             NotAvailableError: the sampling parameters ask for what this engine does not offer.
         """
         ...

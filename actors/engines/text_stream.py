@@ -11,6 +11,9 @@ from collections.abc import Callable, Sequence
 Decode = Callable[[Sequence[int]], str]
 # What a decoder writes for bytes that are not (yet) a character.
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+# A character has four bytes at most, so three tokens at most have begun one that is not whole.
+_BEGUN_TOKENS = 3
+_MOST_UNSETTLED = 16  # tokens; more are bytes that are no character, or a bundle that ends inside one
 
 
 class Detokenizer:
@@ -18,7 +21,8 @@ class Detokenizer:
 
     A character of a byte-level vocabulary may span tokens, so text that ends in replacement characters is held
     back. Only a window of tokens is decoded again: the last finished piece (some decoders look one token back,
-    e.g. to strip a leading space) and what came after it.
+    e.g. to strip a leading space) and what came after it. Bytes that become no character end in a piece too, so that
+    a model that writes nothing else does not have all of them decoded again for each.
     """
 
     def __init__(self, decode: Decode) -> None:
@@ -35,7 +39,9 @@ class Detokenizer:
         piece = certain[self._shown :]
         self._shown = max(self._shown, len(certain))
         if len(certain) == len(text):
-            self._slide()
+            self._slide(len(self._window), 0)
+        elif len(self._window) - self._settled > _MOST_UNSETTLED:
+            piece += self._settle(text)
         return piece
 
     def finish(self) -> str:
@@ -44,11 +50,36 @@ class Detokenizer:
         self._shown += len(piece)
         return piece
 
-    def _slide(self) -> None:
-        fresh = self._window[self._settled :]
+    def _settle(self, text: str) -> str:
+        """End a piece before the last tokens, which may have begun a character; returns what that makes certain.
+
+        Args:
+            text: of the window.
+        """
+        ends = range(len(self._window) - 1, len(self._window) - 1 - _BEGUN_TOKENS, -1)
+        heads = {end: self._decode(self._window[:end]) for end in ends}
+        # A decoder may write a whole run of bytes as replacements as soon as its last character is not whole, so ends
+        # of characters go before. Elsewhere a cut inside a character shows: its parts make more replacements than it.
+        whole = [end for end, head in heads.items() if head and not head.endswith(_REPLACEMENT)]
+        apart = (end for end, head in heads.items() if head + (self._decode(self._window[end:]) or " ") == text)
+        end = whole[0] if whole else next(apart, None)
+        if end is None:
+            return ""
+        piece = heads[end][self._shown :]
+        self._shown += len(piece)
+        self._slide(end, self._shown - len(heads[end]))
+        return piece
+
+    def _slide(self, end: int, beyond: int) -> None:
+        """Make the unsettled tokens up to `end`, of which all is shown, the settled ones.
+
+        Args:
+            beyond: characters after theirs that are shown.
+        """
+        fresh = self._window[self._settled : end]
         text = self._decode(fresh)
         if text:  # special tokens alone decode to nothing and are no context
-            self._window, self._settled, self._shown = fresh, len(fresh), len(text)
+            self._window, self._settled, self._shown = self._window[self._settled :], len(fresh), len(text) + beyond
 
 
 class TextStream:

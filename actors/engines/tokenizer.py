@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from actors.engines.admission import ContextLengthError
 from actors.engines.chat_template import TemplateUse, template_use
 from actors.engines.model_files import read_config, vocabulary_size
 from actors.engines.protocol import Message, Tool
@@ -62,14 +63,14 @@ class ModelTokenizer:
         """`encode` that does not keep the event loop waiting.
 
         Raises:
-            InputError: the prompt is far longer than the context; seen without reading all of it.
+            ContextLengthError: the prompt is far longer than the context; seen without reading all of it.
         """
         if len(prompt) <= _INLINE_CHARACTERS:
             return self.encode(prompt)
         if len(prompt) > _CHARACTERS_A_TOKEN * context_length:
             beginning = await asyncio.to_thread(self.encode, prompt[: _CHARACTERS_A_TOKEN * context_length])
             if len(beginning) > context_length + _CUT_TOKENS:
-                raise InputError(
+                raise ContextLengthError(
                     f"the prompt has {len(prompt)} characters, which are more than {context_length} tokens",
                     rule=f"the model's context holds {context_length}, the answer included",
                     fix="shorten the prompt",

@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from actors.engines.admission import ContextLengthError
 from danlu.config import in_sentence
 from danlu.errors import ConfigError, DanluError, InputError, NotAvailableError
 from serve_apps.served_model import DeadlineError, ModelBusyError, ModelUnavailableError
@@ -86,8 +87,12 @@ def misshapen() -> ApiError:
     )
 
 
-def from_exception(error: Exception) -> ApiError:
-    """What a failed call to a language model means to the client."""
+def from_exception(error: Exception, asked: str | None = None) -> ApiError:
+    """What a failed call to a model means to the client.
+
+    Args:
+        asked: the field of the request that held what the model was to read; named where that is too long.
+    """
     if isinstance(error, ApiError):
         return error
     if isinstance(error, ModelBusyError | ModelUnavailableError):
@@ -101,6 +106,8 @@ def from_exception(error: Exception) -> ApiError:
         # OpenAI's clients would ask the same again at once.
         no_retry = {"x-should-retry": "false"}
         return ApiError(HTTPStatus.GATEWAY_TIMEOUT, str(error), kind=TIMEOUT, code="timeout", headers=no_retry)
+    if isinstance(error, ContextLengthError):  # OpenAI's code, by which clients know to shorten and to ask again
+        return ApiError(HTTPStatus.BAD_REQUEST, str(error), param=asked, code="context_length_exceeded")
     if isinstance(error, InputError | ConfigError | NotAvailableError):
         return ApiError(HTTPStatus.BAD_REQUEST, str(error))
     if isinstance(error, DanluError):

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Protocol, Self, TypeVar
@@ -117,7 +117,10 @@ class Count:
 
 
 class AnswerStream:
-    """An answer that has begun: its first piece is there, so that errors before it could still become a status."""
+    """An answer that has begun: its first piece is there, so that errors before it could still become a status.
+
+    It holds a place in the model until its events have been read to the end, or it is closed.
+    """
 
     def __init__(
         self,
@@ -135,6 +138,7 @@ class AnswerStream:
         self._meter = meter
         self._count = Count(question)
         self._count.note(*first)
+        self._counted = False
 
     @classmethod
     async def begin(cls, question: Question, answer: Answer, choices: Sequence[Choice], meter: Meter) -> Self:
@@ -162,13 +166,23 @@ class AnswerStream:
                     for choice in self._choices[number].pieces(delta):
                         yield _chunk(answer.chunk(choice), include_usage)
         except Exception as error:
-            yield event(from_exception(error).body())
+            yield event(from_exception(error, answer.asked).body())
             return
         finally:
-            self._meter.tokens(answer.model, self._count.prompt, self._count.completion)
+            self._report()
         if include_usage:
             yield event(answer.closing(self._count.prompt, self._count.completion))
         yield DONE
+
+    async def aclose(self) -> None:
+        """Let go of the model. What closing `events` does too, unless they were never begun."""
+        await self._rest.aclose()
+        self._report()
+
+    def _report(self) -> None:
+        if not self._counted:
+            self._counted = True
+            self._meter.tokens(self.answer.model, self._count.prompt, self._count.completion)
 
     async def _pieces(self) -> AsyncIterator[tuple[int, Delta]]:
         yield self._first
@@ -241,12 +255,24 @@ async def _together(calls: Sequence[Awaitable[ResultT]]) -> list[ResultT]:
 
 
 async def _cancelled(tasks: Sequence[asyncio.Future[Any]]) -> None:
-    """Cancel what still runs, and wait until it has let go of the model."""
+    """Cancel what still runs, and wait until it has let go of the model.
+
+    Raises:
+        CancelledError: the caller was cancelled meanwhile; all tasks have ended nevertheless.
+    """
     for task in tasks:
         task.cancel()
+    left: asyncio.CancelledError | None = None
+    while running := [task for task in tasks if not task.done()]:
+        try:
+            await asyncio.wait(running)
+        except asyncio.CancelledError as error:
+            left = error
     for task in tasks:
-        with suppress(BaseException):
-            await task
+        if not task.cancelled():
+            task.exception()  # seen; the first one has been raised already
+    if left is not None:
+        raise left
 
 
 async def _fitting(

@@ -65,6 +65,11 @@ class Answer:
     id: str = field(default_factory=lambda: uuid4().hex)
     created: int = field(default_factory=lambda: int(time.time()))
 
+    @property
+    def asked(self) -> str:
+        """The field of the request that holds what the model reads."""
+        return "messages" if self.kind == "chat" else "prompt"
+
     def whole(self, choices: list[dict[str, Any]], prompt_tokens: int, completion_tokens: int) -> dict[str, Any]:
         """The body of an answer that is not streamed."""
         return {**self._frame("chat.completion", choices), "usage": usage(prompt_tokens, completion_tokens)}

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
+from actors.engines.admission import ContextLengthError
 from serve_apps.canary import conversation_key
 from serve_apps.embedding_model import EmbeddingModel
 from serve_apps.gateway.bodies import (
@@ -24,7 +27,7 @@ from serve_apps.gateway.bodies import (
     answers,
 )
 from serve_apps.gateway.choices import CallRules, Choice
-from serve_apps.gateway.errors import ApiError, model_not_found, wrong_route
+from serve_apps.gateway.errors import ApiError, from_exception, model_not_found, wrong_route
 from serve_apps.gateway.generation import AnswerStream, Ask, Meter, Question, answer_whole
 from serve_apps.gateway.requests import ChatRequest, CompletionRequest, EmbeddingRequest
 from serve_apps.gateway.responses import Answer, embedding_list, model_list, model_object
@@ -121,7 +124,10 @@ async def complete(body: CompletionRequest, request: Request, here: ServedHere) 
 @embedding_router.post("/embeddings", responses=answers(EmbeddingList, *ASK))
 async def embed(body: EmbeddingRequest, request: Request, here: ServedHere) -> Response:
     model = _pick(here.embeddings, body.model, request)
-    vectors, tokens = await model.embed(body.texts)
+    try:
+        vectors, tokens = await model.embed(body.texts)
+    except ContextLengthError as error:
+        raise from_exception(error, "input") from None
     here.meter.tokens(body.model, tokens, 0)
     return JSONResponse(embedding_list(body.model, vectors, tokens, body.encoding_format))
 
@@ -135,9 +141,26 @@ async def _answer(
 ) -> Response:
     question = Question(asks, body.sampling(), body.choices, fixed_length=body.chosen_length is not None)
     choices = [Choice(answer.kind, index, body.form, calls) for index in range(question.answers)]
-    if not body.stream:
-        return JSONResponse(await answer_whole(question, answer, choices, meter))
-    stream = await AnswerStream.begin(question, answer, choices, meter)
-    # Proxies (nginx) would otherwise collect the stream before they pass it on.
-    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-    return StreamingResponse(stream.events(body.include_usage), media_type="text/event-stream", headers=headers)
+    try:
+        if not body.stream:
+            return JSONResponse(await answer_whole(question, answer, choices, meter))
+        return _Streamed(await AnswerStream.begin(question, answer, choices, meter), body.include_usage)
+    except ContextLengthError as error:
+        raise from_exception(error, answer.asked) from None
+
+
+class _Streamed(StreamingResponse):
+    """Server-sent events of an answer that lets go of the model wherever the sending ends.
+
+    A client that leaves before its first event leaves a generator that never ran, of which closing does nothing.
+    """
+
+    def __init__(self, stream: AnswerStream, include_usage: bool) -> None:
+        # Proxies (nginx) would otherwise collect the stream before they pass it on.
+        headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+        self._stream, self._events = stream, stream.events(include_usage)
+        super().__init__(self._events, media_type="text/event-stream", headers=headers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with aclosing(self._stream), aclosing(self._events):
+            await super().__call__(scope, receive, send)

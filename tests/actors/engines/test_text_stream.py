@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,52 @@ def test_a_character_over_several_tokens_comes_whole(tokenizer: ModelTokenizer) 
     assert [stream.push([token]) for token in tokens] == ["", "", "龘"]
 
 
+NO_CHARACTER = [bytes([byte]) for byte in (0x80, 0xBF, 0xC3, 0xE4, 0xB8, 0xF0, 0x9F, 0xFF)]
+
+
+@given(
+    parts=st.lists(st.sampled_from([*NO_CHARACTER, "龘".encode(), "😀".encode(), b"a"]), min_size=20, max_size=90),
+    cuts=st.lists(st.integers(0, 200), max_size=100),
+)
+def test_long_runs_of_bytes_join_to_the_full_decoding(
+    tokenizer: ModelTokenizer, parts: list[bytes], cuts: list[int]
+) -> None:
+    tokens = [byte_tokens(tokenizer)[byte] for byte in b"".join(parts)]
+    for bundles in (pieces(tokens, cuts), [[token] for token in tokens]):
+        stream = TextStream(tokenizer.decode)
+        text = "".join(stream.push(bundle) for bundle in bundles) + stream.finish()
+        assert text == tokenizer.decode(tokens)
+
+
+@pytest.mark.parametrize("bytes_", [b"\x80", b"\xe4", b"\xff", b"\xe4\xb8", b"\xf0\x9f\x98"])
+@pytest.mark.parametrize("fallback", [False, True])
+def test_bytes_that_are_no_character_are_decoded_a_few_times_each(
+    tokenizer: ModelTokenizer, bytes_: bytes, fallback: bool
+) -> None:
+    """All of them were decoded again for each one."""
+    decode = byte_fallback_tokenizer().decode if fallback else tokenizer.decode
+    one_by_one = list(bytes_ * 400)[:400]
+    tokens = one_by_one if fallback else [byte_tokens(tokenizer)[byte] for byte in one_by_one]
+    longest = 0
+
+    def counted(window: Sequence[int]) -> str:
+        nonlocal longest
+        longest = max(longest, len(window))
+        return decode(list(window))
+
+    stream = TextStream(counted)
+    shown = "".join(stream.push([token]) for token in tokens)
+    assert longest < 64
+    assert len(shown) > len(tokens) / 4, "they are shown as they come"
+    assert shown + stream.finish() == decode(tokens)
+
+
+def byte_tokens(tokenizer: ModelTokenizer) -> dict[int, int]:
+    """The token of each byte."""
+    tokens = range(len(tokenizer.huggingface))
+    return {tokenizer.token_bytes(token)[0]: token for token in tokens if len(tokenizer.token_bytes(token)) == 1}
+
+
 def test_what_is_cut_off_inside_a_character_is_shown_at_the_end(tokenizer: ModelTokenizer) -> None:
     stream = TextStream(tokenizer.decode)
     assert stream.push(tokenizer.encode("好龘")[:-1]) == "好"
@@ -84,13 +131,14 @@ def test_nothing_follows_a_stop_string(tokenizer: ModelTokenizer) -> None:
     assert stream.finish() == ""
 
 
-@given(text=st.text(alphabet="云杉 ab龘😀\n", max_size=30))
-def test_sentencepiece_like_tokenizers_keep_their_spaces(text: str) -> None:
+@given(text=st.text(alphabet="云杉 ab龘😀\n", max_size=30), cuts=st.lists(st.integers(0, 120), max_size=9))
+def test_sentencepiece_like_tokenizers_keep_their_spaces(text: str, cuts: list[int]) -> None:
     """Metaspace with byte fallback strips the first space of what it decodes, so a piece alone decodes wrongly."""
     tokenizer = byte_fallback_tokenizer()
     tokens = tokenizer.encode(text).ids
-    stream = TextStream(tokenizer.decode)
-    assert "".join(stream.push([token]) for token in tokens) + stream.finish() == tokenizer.decode(tokens)
+    for bundles in (pieces(tokens, cuts), [[token] for token in tokens]):
+        stream = TextStream(tokenizer.decode)
+        assert "".join(stream.push(bundle) for bundle in bundles) + stream.finish() == tokenizer.decode(tokens)
 
 
 def byte_fallback_tokenizer() -> Tokenizer:

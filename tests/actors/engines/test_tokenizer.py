@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from actors.engines.admission import ContextLengthError
 from actors.engines.tokenizer import ModelTokenizer, check_tokenizer, check_tokenizer_files
 from danlu.errors import InputError
 
@@ -67,7 +68,7 @@ def test_a_prompt_that_can_not_fit_is_refused_by_its_beginning(
         return encode(prompt)
 
     monkeypatch.setattr(tokenizer, "encode", noted)
-    with pytest.raises(InputError, match="has 1000000 characters"):
+    with pytest.raises(ContextLengthError, match="has 1000000 characters"):
         asyncio.run(tokenizer.encode_beside("ab" * 500_000, 256))
     assert max(seen) <= 8 * 256
 

@@ -175,6 +175,49 @@ def test_leaving_several_choices_closes_them_all() -> None:
     assert sorted(closed) == [0, 1, 2]
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_caller_that_is_cancelled_while_its_choices_end_is_cancelled(whole: bool) -> None:
+    """It went on as if nobody had asked it to end, and met the error of a choice in place of its own end."""
+    ended: list[int] = []
+
+    async def leave() -> None:
+        ending, go_on = asyncio.Event(), asyncio.Event()
+
+        async def slow_to_end() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ending.set()
+                await go_on.wait()
+                ended.append(1)
+
+        async def complete(sampling: SamplingParams) -> Completion:
+            if sampling.seed == 5:
+                await asyncio.sleep(0.01)
+                raise ValueError("broken")
+            await slow_to_end()
+            raise AssertionError("it never ends by itself")
+
+        async def stream(sampling: SamplingParams) -> AsyncGenerator[Delta, None]:
+            await complete(sampling)
+            yield Delta("", 0, 0)
+
+        asked = Question([Ask(complete, stream)], SamplingParams(seed=5), choices=3)
+        answer, choices = Answer("text", "m"), [Choice("text", index) for index in range(3)]
+        ask = answer_whole if whole else AnswerStream.begin
+        caller = asyncio.create_task(ask(asked, answer, choices, Meter()))  # type: ignore[operator]
+        await ending.wait()
+        caller.cancel()
+        await asyncio.sleep(0.01)
+        assert not caller.done(), "it waits for its choices all the same"
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+        assert len(ended) == 2
+
+    asyncio.run(leave())
+
+
 def test_a_default_length_that_does_not_fit_is_asked_for_once_more() -> None:
     """It was halved until it fitted, which sent, rendered and tokenized a long prompt nine times."""
     asked: list[int] = []
