@@ -2,17 +2,18 @@
 
     python -m benchmarks serving.soak [--minutes 30] [--kill-every 60 --answer 256]
 
-First eight requests at a time are sent in a loop, five times over ten seconds; the median says how many a second it can
-answer. Then requests arrive at random (a Poisson process) at 80% of that rate. Memory is the resident size of the
-gateway's and the model's processes, without what they share; growth is the median of the last tenth of the time over
-that of the second tenth, as caches fill in the first. Answers of 32 tokens are over so soon that a kill hardly ever
-finds one that has begun; longer ones show how those end.
+First clients ask again and again, more of them than the model takes at once, five times over ten seconds; the median
+says how many requests a second it can answer. Then requests arrive at random (a Poisson process) at 80% of that rate.
+Memory is the resident size of the gateway's and the model's processes, without what they share; growth is the median of
+the last tenth of the time over that of the second tenth, as caches fill in the first. Answers of 32 tokens are over so
+soon that a kill hardly ever finds one that has begun; longer ones show how those end.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import os
 import random
 import signal
@@ -30,13 +31,15 @@ import aiohttp
 import psutil
 
 from benchmarks.machine import describe_measurement
-from benchmarks.serving.client import Streamed, stream_all, stream_chat
+from benchmarks.serving.client import Streamed, stream_chat
 from benchmarks.serving.models import ensure_model, prompt_text
 from benchmarks.serving.server import danlu_serve
 from benchmarks.tables import Cell, add_write_option, markdown_table, publish
 
 _PROMPT = 48  # tokens
 _AT_ONCE = 8
+_CLIENTS = 3 * _AT_ONCE  # a replica takes twice _AT_ONCE, so some always wait
+_NUMBERS = itertools.count()  # of requests: no two have the same prompt
 _LOAD = 0.8
 _LOOK_EVERY_S = 5.0
 _MODEL, _GATEWAY = "ray::ServeReplica:model-m", "ray::ServeReplica:gateway"
@@ -61,12 +64,22 @@ def body(number: int, answer: int) -> dict[str, Any]:
 async def capacity(url: str, seconds: float, answer: int) -> float:
     """Requests per second when there are always some waiting."""
     count, began = 0, time.perf_counter()
-    while (passed := time.perf_counter() - began) < seconds:
-        answers = await stream_all(url, [body(-count - i, answer) for i in range(_AT_ONCE)])
-        if errors := [answer.error for answer in answers if answer.error]:
-            raise RuntimeError(errors[0])
-        count += len(answers)
-    return count / passed
+    async with _session() as session:
+
+        async def ask() -> None:
+            nonlocal count
+            while time.perf_counter() - began < seconds:
+                answered = await stream_chat(session, url, body(next(_NUMBERS), answer))
+                if answered.error:
+                    raise RuntimeError(answered.error)
+                count += 1
+
+        await asyncio.gather(*(ask() for _ in range(_CLIENTS)))
+    return count / (time.perf_counter() - began)
+
+
+def _session() -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(total=120))
 
 
 async def soak(
@@ -76,20 +89,16 @@ async def soak(
     record, tasks, chance = Record(), set[asyncio.Task[None]](), random.Random(0)
     until = time.perf_counter() + seconds
     watching = asyncio.create_task(_watch(command, record, kill_every_s))
-    async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(total=120)
-    ) as session:
+    async with _session() as session:
 
         async def one(number: int) -> None:
             record.answers.append(await stream_chat(session, url, body(number, answer)))
 
-        number = 0
         while time.perf_counter() < until:
             await asyncio.sleep(chance.expovariate(rate))
-            task = asyncio.create_task(one(number))
+            task = asyncio.create_task(one(next(_NUMBERS)))
             tasks.add(task)
             task.add_done_callback(tasks.discard)
-            number += 1
         await asyncio.gather(*tasks)
     watching.cancel()
     with suppress(asyncio.CancelledError):
