@@ -14,6 +14,7 @@ from actors.engines.settings import OpenVinoSettings
 from danlu.config import validate
 from danlu.errors import ConfigError, InputError
 from serve_apps.config import EmbeddingSettings, ModelSettings, ServeConfig
+from serve_apps.gateway.usage import usage_path
 from serve_apps.model_apps import versions_of
 
 _EMBEDDER_FILES = ("modules.json", "config.json")  # of sentence-transformers, and of transformers
@@ -45,12 +46,16 @@ def check_here(config: ServeConfig) -> None:
 
     Raises:
         ConfigError: a KV cache is larger than the memory.
-        InputError: audit lines can't be written where they are wanted.
+        InputError: audit lines, or the use of keys, can't be written where they are wanted.
     """
     for model in versions_of(config.models):
         _check_memory(model)
     if config.gateway.audit.folder is not None:
-        _check_writable(Path(config.gateway.audit.folder), "gateway.audit.folder")
+        folder = config.gateway.audit.folder
+        _check_writable(Path(folder), f"gateway.audit.folder is {folder!r}")
+    if config.auth.keys_file is not None:
+        file = config.auth.usage_file or usage_path(config.auth.keys_file)
+        _check_writable(Path(file).parent, f"auth.usage_file is {file!r}")
 
 
 def _check_memory(model: ModelSettings) -> None:
@@ -70,7 +75,7 @@ def _check_memory(model: ModelSettings) -> None:
         ) from None
 
 
-def _check_writable(folder: Path, key: str) -> None:
+def _check_writable(folder: Path, what: str) -> None:
     """Try it, with a folder that goes at once: permissions alone say little about /proc or to root."""
     existing = next(place for place in (folder, *folder.resolve().parents) if place.exists())
     rule = ""
@@ -82,4 +87,4 @@ def _check_writable(folder: Path, key: str) -> None:
                 return
         except OSError as error:
             rule = f"nothing can be written in {existing} ({error.strerror})"
-    raise InputError(f"{key} is {str(folder)!r}", rule=rule, fix="give a folder that danlu may write in")
+    raise InputError(what, rule=rule, fix="give a folder that danlu may write in")

@@ -98,6 +98,10 @@ ONE = "models=[{{name: m, path: {model}"
         ([ONE + "}}]", "gateway.audit.folder=/etc/passwd"], "'/etc/passwd': it is a file, not a folder"),
         ([ONE + "}}]", "gateway.audit.folder=/proc/x"], "'/proc/x': nothing can be written in /proc"),
         ([ONE + "}}]", "gateway.audit.folder=/etc/passwd/x/y"], "/etc/passwd is a file, not a folder"),
+        (
+            [ONE + "}}]", "auth.keys_file={keys}", "auth.usage_file=/proc/used"],
+            "auth.usage_file is '/proc/used': nothing can be written in /proc",
+        ),
         ([ONE + ", options: {{kv_cache_gib: 90000}}}}]"], "in options of the model m: kv_cache_gib is 90000"),
         (["models=[{{name: m, path: {encoder}}}]"], "architectures is ['BertModel']"),
     ],
@@ -107,7 +111,8 @@ def test_a_dry_run_refuses_what_a_start_would(model: Path, tmp_path: Path, keys:
     (encoder := tmp_path / "encoder").mkdir()
     (encoder / "config.json").write_text('{"architectures": ["BertModel"], "model_type": "bert"}')
     save_file({"weight": np.zeros(1, dtype=np.float32)}, encoder / "model.safetensors")
-    given = [key.format(model=model, empty=tmp_path / "empty", encoder=encoder) for key in keys]
+    (file := tmp_path / "keys.txt").write_text(f"one sha256:{0:064x}\n")
+    given = [key.format(model=model, empty=tmp_path / "empty", encoder=encoder, keys=file) for key in keys]
     dry, real = (CliRunner().invoke(cli, ["serve", *given, *flag]) for flag in (["--dry-run"], []))
     assert isinstance(dry.exception, DanluError) and words in str(dry.exception)
     assert str(real.exception) == str(dry.exception)
