@@ -102,6 +102,11 @@ def _explained(url: str, key: str) -> Iterator[None]:
         # What the gateway says is about the client's stand-in for a key.
         fix = f"{KEY_VARIABLE}=... danlu chat; `danlu key NAME` makes a key"
         raise InputError("the gateway wants an API key", rule=f"{KEY_VARIABLE} is not set", fix=fix) from None
+    except openai.NotFoundError as error:
+        if isinstance(error.body, dict):  # an error of the API: a model that is not served
+            raise RunError("the gateway answers 404", rule=_message(error)) from None
+        fix = "" if url.rstrip("/").endswith("/v1") else f"--url {url.rstrip('/')}/v1"
+        raise ResourceError(f"what answers at {url} has no such API", rule=_message(error), fix=fix) from None
     except openai.APIStatusError as error:
         raise RunError(f"the gateway answers {error.status_code}", rule=_message(error)) from None
     except openai.APIConnectionError as error:

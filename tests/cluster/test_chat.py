@@ -23,6 +23,8 @@ class Gateway(BaseHTTPRequestHandler):
     """Says the question back, in one piece."""
 
     def do_GET(self) -> None:
+        if not self.path.startswith("/v1/"):
+            return self._send("text/plain", f"Path '{self.path}' not found.", 404)
         self._send("application/json", json.dumps({"object": "list", "data": [{"id": "echo", "object": "model"}]}))
 
     def do_POST(self) -> None:
@@ -34,8 +36,8 @@ class Gateway(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         """Not on the test's output."""
 
-    def _send(self, kind: str, text: str) -> None:
-        self.send_response(200)
+    def _send(self, kind: str, text: str, status: int = 200) -> None:
+        self.send_response(status)
         self.send_header("content-type", kind)
         self.send_header("content-length", str(len(text.encode())))
         self.end_headers()
@@ -68,6 +70,13 @@ def test_input_in_another_encoding_is_one_error(url: str) -> None:
 def test_input_is_utf_8_whatever_the_locale_says(url: str) -> None:
     ended = chat(url, "你好".encode(), PYTHONIOENCODING="ascii")
     assert (ended.returncode, ended.stdout) == (0, "你好\n".encode()), ended.stderr.decode()
+
+
+def test_an_address_without_v1_is_told_with_it(url: str) -> None:
+    ended = chat(url.removesuffix("/v1") + "/", "你好".encode())
+    said = ended.stderr.decode()
+    assert ended.returncode != 0 and "Path '/models' not found." in said
+    assert f"Fix: --url {url}\n" in said
 
 
 def test_a_character_that_the_output_lacks_ends_no_answer(url: str) -> None:
