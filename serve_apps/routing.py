@@ -203,7 +203,8 @@ class ModelRouter(RequestRouter):
         limits = self._limits()
         self._line.call(sum(limits[replica] - load for replica, load in self._roomy(self._loads()).items()))
         if self._line and self._look is None:
-            pause = _LOOK_AGAIN_S / (1 + (time.time() - self._line.oldest) / _HURRY_S)
+            waited_s = max(0.0, time.time() - self._line.oldest)  # a turn of no request is as old as none
+            pause = _LOOK_AGAIN_S / (1 + waited_s / _HURRY_S)
             pause = max(pause, _LEAST_PAUSE_S) * random.uniform(0.7, 1.3)
             self._look = asyncio.get_running_loop().call_later(pause, self._look_again)
 

@@ -160,6 +160,7 @@ def test_a_model_of_another_kind_is_told_from_one_that_is_not_there(
 
 def test_our_openapi_document_names_the_routes(client: TestClient) -> None:
     paths = client.get("/openapi.json").json()["paths"]
-    assert sorted(paths) == ["/chat/completions", "/completions", "/embeddings", "/models", "/models/{name}"]
+    models = ["/models", "/models/{name}", "/models/{owner}/{name}"]
+    assert sorted(paths) == ["/chat/completions", "/completions", "/embeddings", *models]
     without = create_app(GatewayConfig(models=["m"])).openapi()["paths"]
     assert "/embeddings" not in without
