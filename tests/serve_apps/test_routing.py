@@ -207,6 +207,23 @@ def test_an_answer_that_ends_wakes_who_waits(monkeypatch: pytest.MonkeyPatch) ->
     asyncio.run(session())
 
 
+def test_a_routing_task_without_a_request_is_in_no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As old as minus infinity, it had full replicas asked every ten milliseconds."""
+    monkeypatch.setattr(routing, "_LOOK_AGAIN_S", 3600.0)
+
+    async def session() -> None:
+        replica = Quiet("a")
+        router = router_over(replica)
+        for _ in range(PLACES):
+            router.on_send_request(replica.replica_id)
+        task = asyncio.create_task(router.choose_replicas([]))
+        await asyncio.sleep(0.2)
+        assert not task.done()
+        task.cancel()
+
+    asyncio.run(session())
+
+
 def test_a_replica_that_others_had_filled_is_asked_again() -> None:
     """It was left out for ten seconds, idle, while the other one had room."""
 
