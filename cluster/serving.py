@@ -10,7 +10,7 @@ import click
 import yaml
 
 from actors.engines.model_files import WEIGHTS_INDEX
-from actors.engines.model_folders import is_hub_name
+from actors.engines.model_folders import refuse_hub_name
 from cluster.local_ray import local_cpus, prepare_environment, ray_session
 from cluster.serve_proxy import haproxy, own_proxy, why_not_haproxy
 from danlu.config import load_config
@@ -28,6 +28,7 @@ def resolve_serve_config(target: str | None, overrides: list[str]) -> ServeConfi
 
     Raises:
         ConfigError: neither is given, or the config is wrong.
+        InputError: it is the name of a model at Hugging Face.
     """
     if target is not None and Path(target).is_dir():
         from serve_apps.specs import config_for_folder
@@ -44,10 +45,7 @@ def _check_target(file: Path) -> None:
     """Refuse what is no config file at first sight."""
     what = f"danlu serve {file}"
     if not file.exists():
-        if is_hub_name(str(file)):
-            rule = "there is no such path, and language models are not fetched by their name at Hugging Face"
-            fix = f"download it first (hf download {file} --local-dir {file.name}), then danlu serve {file.name}"
-            raise ConfigError(what, rule=rule, fix=fix)
+        refuse_hub_name(str(file), what)
         rule = "there is neither a config file nor a model folder of that name"
         raise ConfigError(what, rule=rule, fix="check the path, e.g. danlu serve runs/compress")
     if file.name == WEIGHTS_INDEX or file.name in _MODEL_FILES or file.suffix in _WEIGHTS:

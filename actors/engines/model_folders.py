@@ -73,10 +73,7 @@ def find_model(path: str | Path, key: str = "path") -> ModelFolders:
     checkpoint = next((p for p in places if (p / "config.json").is_file() and _has_weights(p)), None)
     converted = next((p for p in (root, root / "openvino") if (p / MODEL_FILE).is_file()), None)
     if checkpoint is None and converted is None:
-        if not root.exists() and is_hub_name(str(path)):
-            rule = "there is no such path, and language models are not fetched by their name at Hugging Face"
-            fix = f"download it first (hf download {path} --local-dir {root.name}), and give that folder"
-            raise InputError(f"{key} is {str(path)!r}", rule=rule, fix=fix)
+        refuse_hub_name(str(path), f"{key} is {str(path)!r}")
         raise InputError(
             f"{key} is {str(path)!r}",
             rule="it holds no model (config.json with *.safetensors, openvino_model.xml, or a run directory of either)"
@@ -110,9 +107,18 @@ def _unconvertible(checkpoint: Path, config: dict[str, Any]) -> str:
     return ""
 
 
-def is_hub_name(path: str) -> bool:
-    """Whether a text looks like the name of a model at Hugging Face: an owner, a slash and a name."""
-    return bool(re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", path)) and not path.endswith((".yaml", ".yml"))
+def refuse_hub_name(path: str, what: str) -> None:
+    """Raise for a path that is none here, and looks like a model's name at Hugging Face: an owner, a slash and a name.
+
+    Raises:
+        InputError: says of `what` that such names are not fetched.
+    """
+    named = re.fullmatch(r"[A-Za-z0-9][\w.-]*/([A-Za-z0-9][\w.-]*)", path)
+    if named is None or path.endswith((".yaml", ".yml")) or Path(path).exists():
+        return
+    rule = "there is no such path, and language models are not fetched by their name at Hugging Face"
+    fix = f"download it first (hf download {path} --local-dir {named[1]}), and give that folder"
+    raise InputError(what, rule=rule, fix=fix)
 
 
 def find_hardware() -> Hardware:

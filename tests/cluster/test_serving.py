@@ -25,7 +25,7 @@ from cluster.demo import story
 from cluster.demo.config import DemoConfig
 from cluster.serving import check_start, proxy_context, resolve_serve_config, serve_until_interrupted
 from danlu.config import validate
-from danlu.errors import ConfigError, DanluError, ResourceError
+from danlu.errors import ConfigError, DanluError, InputError, ResourceError
 from danlu.metrics import TARGETS_FOLDER, TARGETS_NAME
 from danlu.progress import Progress
 from danlu.run_directory import RunDirectory
@@ -147,7 +147,7 @@ def test_a_target_that_is_not_there_is_named() -> None:
 
 
 def test_a_models_name_at_hugging_face_is_not_taken_for_a_path() -> None:
-    with pytest.raises(ConfigError, match="not fetched by their name at Hugging Face") as refused:
+    with pytest.raises(InputError, match="not fetched by their name at Hugging Face") as refused:
         resolve_serve_config("Qwen/Qwen3-0.6B", [])
     assert "hf download Qwen/Qwen3-0.6B --local-dir Qwen3-0.6B" in refused.value.fix
     for path in ("configs/serve.yaml", "/Qwen/Qwen3", "a/b/c", "runs"):

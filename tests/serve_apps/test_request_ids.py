@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,17 +14,6 @@ from starlette.datastructures import MutableHeaders
 from serve_apps.gateway.recording import Record
 from serve_apps.request_ids import HEADER, PlainRequestIds
 from serve_apps.request_record import RequestRecord
-
-
-class Metrics:
-    def __init__(self) -> None:
-        self.left_records: list[RequestRecord] = []
-
-    def entered(self) -> None:
-        pass
-
-    def left(self, record: RequestRecord, seconds: float) -> None:
-        self.left_records.append(record)
 
 
 class Serve:
@@ -49,12 +39,13 @@ def ids(*given: bytes) -> tuple[str, str]:
     async def nothing(_: Any = None) -> Any:
         return {}
 
-    metrics: Any = Metrics()
+    records: list[RequestRecord] = []
+    metrics: Any = SimpleNamespace(entered=lambda: None, left=lambda record, _: records.append(record))
     serve = Serve(Record(app, metrics, None, None, None, 5.0))
     headers = [(b"host", b"a"), *((HEADER, value) for value in given)]
     scope = {"type": "http", "method": "GET", "path": "/", "headers": headers}
     asyncio.run(PlainRequestIds(serve)(scope, nothing, nothing))
-    return serve.answered, metrics.left_records[0].id
+    return serve.answered, records[0].id
 
 
 @given(st.lists(st.binary(max_size=200), max_size=2))

@@ -178,6 +178,16 @@ def router_over(*replicas: Quiet) -> ModelRouter:
     return router
 
 
+async def router_with(replica: Quiet, sent: int) -> ModelRouter:
+    """A router that has heard of its replica, and has sent it so many requests since."""
+    router = router_over(replica)
+    await asyncio.wait_for(replica.asked.wait(), 10)
+    await asyncio.sleep(0.05)
+    for _ in range(sent):
+        router.on_send_request(replica.replica_id)
+    return router
+
+
 def pending(name: str) -> PendingRequest:
     metadata: Any = SimpleNamespace(request_id=name, internal_request_id=name, multiplexed_model_id="")
     return PendingRequest([], {}, metadata)
@@ -190,11 +200,7 @@ def test_an_answer_that_ends_wakes_who_waits(monkeypatch: pytest.MonkeyPatch) ->
 
     async def session() -> None:
         replica = Quiet("a")
-        router = router_over(replica)
-        await asyncio.wait_for(replica.asked.wait(), 10)
-        await asyncio.sleep(0.05)
-        for _ in range(PLACES):
-            router.on_send_request(replica.replica_id)
+        router = await router_with(replica, sent=PLACES)
         waiting = [asyncio.ensure_future(router._choose_replica_for_request(pending(str(n)))) for n in range(3)]
         await asyncio.sleep(0.2)
         assert not any(asked.done() for asked in waiting)
@@ -213,9 +219,7 @@ def test_a_routing_task_without_a_request_is_in_no_hurry(monkeypatch: pytest.Mon
 
     async def session() -> None:
         replica = Quiet("a")
-        router = router_over(replica)
-        for _ in range(PLACES):
-            router.on_send_request(replica.replica_id)
+        router = await router_with(replica, sent=PLACES)
         task = asyncio.create_task(router.choose_replicas([]))
         await asyncio.sleep(0.2)
         assert not task.done()
@@ -277,9 +281,7 @@ def test_who_is_cancelled_as_its_turn_comes_hands_it_on(monkeypatch: pytest.Monk
 
     async def session() -> None:
         replica = Quiet("a")
-        router = router_over(replica)
-        for _ in range(PLACES):
-            router.on_send_request(replica.replica_id)
+        router = await router_with(replica, sent=PLACES)
         waiting = [asyncio.ensure_future(router.choose_replicas([], pending(str(n)))) for n in range(2)]
         await asyncio.sleep(0)
         router.on_request_completed(replica.replica_id, "")
@@ -296,11 +298,7 @@ def test_one_at_a_time_looks_whether_others_have_left_room(monkeypatch: pytest.M
 
     async def session() -> None:
         replica = Quiet("a")
-        router = router_over(replica)
-        await asyncio.wait_for(replica.asked.wait(), 10)
-        await asyncio.sleep(0)
-        for _ in range(PLACES):
-            router.on_send_request(replica.replica_id)
+        router = await router_with(replica, sent=PLACES)
         requests = [pending(str(n)) for n in range(3)]
         waiting = [asyncio.ensure_future(router.choose_replicas([], request)) for request in requests]
         for served in waiting:
@@ -320,11 +318,7 @@ def test_a_place_is_left_to_others_for_a_moment(monkeypatch: pytest.MonkeyPatch)
     async def session() -> None:
         replica = Quiet("a")
         replica.max_ongoing_requests = 2 * PLACES
-        router = router_over(replica)
-        await asyncio.wait_for(replica.asked.wait(), 10)
-        await asyncio.sleep(0.05)
-        for _ in range(2 * PLACES - 1):
-            router.on_send_request(replica.replica_id)
+        router = await router_with(replica, sent=2 * PLACES - 1)
         router.on_new_queue_len_info(replica.replica_id, 2 * PLACES)
         waiting = asyncio.ensure_future(router.choose_replicas([], pending("1")))
         await asyncio.sleep(0)
