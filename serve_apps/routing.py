@@ -203,10 +203,12 @@ class ModelRouter(RequestRouter):
         limits = self._limits()
         self._line.call(sum(limits[replica] - load for replica, load in self._roomy(self._loads()).items()))
         if self._line and self._look is None:
-            waited_s = max(0.0, time.time() - self._line.oldest)  # a turn of no request is as old as none
-            pause = _LOOK_AGAIN_S / (1 + waited_s / _HURRY_S)
-            pause = max(pause, _LEAST_PAUSE_S) * random.uniform(0.7, 1.3)
-            self._look = asyncio.get_running_loop().call_later(pause, self._look_again)
+            pause = _LOOK_AGAIN_S
+            if any(self._ongoing[replica] < limit for replica, limit in limits.items()):
+                waited_s = max(0.0, time.time() - self._line.oldest)  # a turn of no request is as old as none
+                pause = max(pause / (1 + waited_s / _HURRY_S), _LEAST_PAUSE_S)
+            # Else all are full of this process's own requests, and of their ends it hears.
+            self._look = asyncio.get_running_loop().call_later(pause * random.uniform(0.7, 1.3), self._look_again)
 
     def _look_again(self) -> None:
         """Another process's requests may have ended, of which this one hears nothing: one that waits asks for all."""

@@ -228,6 +228,28 @@ def test_a_routing_task_without_a_request_is_in_no_hurry(monkeypatch: pytest.Mon
     asyncio.run(session())
 
 
+@pytest.mark.parametrize(("own", "looks"), [(PLACES - 1, True), (PLACES, False)])
+def test_only_where_others_have_requests_are_full_replicas_asked_in_a_hurry(
+    monkeypatch: pytest.MonkeyPatch, own: int, looks: bool
+) -> None:
+    """Of the ends of its own requests a process hears; asking a hundred times a second cost what answers need."""
+    monkeypatch.setattr(routing, "_LOOK_AGAIN_S", 3600.0)
+    monkeypatch.setattr(routing, "_HURRY_S", 1e-6)
+
+    async def session() -> None:
+        replica = Quiet("a")
+        router = await router_with(replica, sent=own)
+        router.on_new_queue_len_info(replica.replica_id, PLACES)
+        request = pending("1")
+        request.created_at -= 1.0
+        waiting = asyncio.ensure_future(router.choose_replicas([], request))
+        await asyncio.wait([waiting], timeout=10 if looks else 0.2)
+        assert waiting.done() == looks
+        waiting.cancel()
+
+    asyncio.run(session())
+
+
 def test_a_replica_that_others_had_filled_is_asked_again() -> None:
     """It was left out for ten seconds, idle, while the other one had room."""
 
