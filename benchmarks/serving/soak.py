@@ -2,11 +2,13 @@
 
     python -m benchmarks serving.soak [--minutes 30] [--kill-every 60 --answer 256]
 
-First clients ask again and again, more of them than the model takes at once, five times over ten seconds; the median
-says how many requests a second it can answer. Then requests arrive at random (a Poisson process) at 80% of that rate.
-Memory is the resident size of the gateway's and the model's processes, without what they share; growth is the median of
-the last tenth of the time over that of the second tenth, as caches fill in the first. Answers of 32 tokens are over so
-soon that a kill hardly ever finds one that has begun; longer ones show how those end.
+First clients ask again and again, more of them than the model takes at once, three times over five seconds; the median
+says how many requests a second it can answer. Then come the requests of 128 users, each of whom thinks for a random
+time once he has his answer, on average so long that together they ask at 80% of that rate; on a shared machine that
+gets slower they ask less. Every five minutes the capacity is measured anew; with --kill-every only once, before the
+first kill. Memory is the resident size of the gateway's and the model's processes, without what they share; growth is
+the median of the last tenth of the time over that of the second tenth, as caches fill in the first. Answers of 32
+tokens are over so soon that a kill hardly ever finds one that has begun; longer ones show how those end.
 """
 
 from __future__ import annotations
@@ -39,8 +41,11 @@ from benchmarks.tables import Cell, add_write_option, markdown_table, publish
 _PROMPT = 48  # tokens
 _AT_ONCE = 8
 _CLIENTS = 3 * _AT_ONCE  # a replica takes twice _AT_ONCE, so some always wait
+_USERS = 128
 _NUMBERS = itertools.count()  # of requests: no two have the same prompt
+_TIMES, _TIME_S = 3, 5.0  # that the capacity is measured
 _LOAD = 0.8
+_ANEW_S = 300.0
 _LOOK_EVERY_S = 5.0
 _MODEL, _GATEWAY = "ray::ServeReplica:model-m", "ray::ServeReplica:gateway"
 _WATCHED = {"the model's replica": _MODEL, "the model's process": "actors.engines.model_process", "gateway": _GATEWAY}
@@ -48,9 +53,19 @@ _WATCHED = {"the model's replica": _MODEL, "the model's process": "actors.engine
 
 @dataclass
 class Record:
-    """What was seen: answers, (seconds, bytes) of memory by kind of process, and processes that were killed."""
+    """What was seen.
+
+    Args:
+        answers: of the users.
+        took_s: seconds in which they asked.
+        capacities: requests per second of all replicas, as often as it was measured.
+        memory: (seconds, bytes) by kind of process.
+        killed: processes.
+    """
 
     answers: list[Streamed] = field(default_factory=list)
+    took_s: float = 0.0
+    capacities: list[float] = field(default_factory=list)
     memory: dict[str, list[tuple[float, int]]] = field(default_factory=dict)
     killed: int = 0
 
@@ -61,20 +76,24 @@ def body(number: int, answer: int) -> dict[str, Any]:
     return {"model": "m", "messages": messages, "max_tokens": answer, "temperature": 0, "ignore_eos": True}
 
 
-async def capacity(url: str, seconds: float, answer: int) -> float:
+async def capacity(url: str, answer: int) -> float:
     """Requests per second when there are always some waiting."""
-    count, began = 0, time.perf_counter()
     async with _session() as session:
+        return statistics.median([await _closed_loop(session, url, answer) for _ in range(_TIMES)])
 
-        async def ask() -> None:
-            nonlocal count
-            while time.perf_counter() - began < seconds:
-                answered = await stream_chat(session, url, body(next(_NUMBERS), answer))
-                if answered.error:
-                    raise RuntimeError(answered.error)
-                count += 1
 
-        await asyncio.gather(*(ask() for _ in range(_CLIENTS)))
+async def _closed_loop(session: aiohttp.ClientSession, url: str, answer: int) -> float:
+    count, began = 0, time.perf_counter()
+
+    async def ask() -> None:
+        nonlocal count
+        while time.perf_counter() - began < _TIME_S:
+            answered = await stream_chat(session, url, body(next(_NUMBERS), answer))
+            if answered.error:
+                raise RuntimeError(answered.error)
+            count += 1
+
+    await asyncio.gather(*(ask() for _ in range(_CLIENTS)))
     return count / (time.perf_counter() - began)
 
 
@@ -83,27 +102,41 @@ def _session() -> aiohttp.ClientSession:
 
 
 async def soak(
-    url: str, command: psutil.Process, rate: float, seconds: float, *, answer: int, kill_every_s: float
+    url: str, command: psutil.Process, seconds: float, *, answer: int, copies: int, kill_every_s: float
 ) -> Record:
-    """Requests at `rate` a second, at random times, each for `answer` tokens."""
-    record, tasks, chance = Record(), set[asyncio.Task[None]](), random.Random(0)
+    """Requests of users, each for `answer` tokens, as many as load one of the model's `copies` to 80%."""
+    record = Record()
+    await capacity(url, answer)  # of a model that has just started, and does not count
+    record.capacities.append(await capacity(url, answer))
     until = time.perf_counter() + seconds
     watching = asyncio.create_task(_watch(command, record, kill_every_s))
-    async with _session() as session:
-
-        async def one(number: int) -> None:
-            record.answers.append(await stream_chat(session, url, body(number, answer)))
-
-        while time.perf_counter() < until:
-            await asyncio.sleep(chance.expovariate(rate))
-            task = asyncio.create_task(one(next(_NUMBERS)))
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
-        await asyncio.gather(*tasks)
+    while True:
+        part_s = until - time.perf_counter()
+        if not kill_every_s:
+            part_s = min(part_s, _ANEW_S)
+        await _users(url, record, _LOAD * record.capacities[-1] / copies, part_s, answer)
+        record.took_s += part_s
+        if time.perf_counter() >= until:
+            break
+        record.capacities.append(await capacity(url, answer))
     watching.cancel()
     with suppress(asyncio.CancelledError):
         await watching
     return record
+
+
+async def _users(url: str, record: Record, rate: float, seconds: float, answer: int) -> None:
+    """So many requests a second of all users together."""
+    until, pause_s = time.perf_counter() + seconds, (_USERS - _AT_ONCE) / rate  # the others do not think just now
+    chance = random.Random(len(record.capacities))
+    async with _session() as session:
+
+        async def user() -> None:
+            while time.perf_counter() + (thinks_s := chance.expovariate(1 / pause_s)) < until:
+                await asyncio.sleep(thinks_s)
+                record.answers.append(await stream_chat(session, url, body(next(_NUMBERS), answer)))
+
+        await asyncio.gather(*(user() for _ in range(_USERS)))
 
 
 async def _watch(command: psutil.Process, record: Record, kill_every_s: float) -> None:
@@ -137,6 +170,12 @@ def summary(answers: list[Streamed]) -> str:
     return ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
 
 
+def spread(capacities: list[float]) -> str:
+    """The median, and the least and the most if there are several."""
+    middle = f"{statistics.median(capacities):.0f}"
+    return middle if len(capacities) == 1 else f"{middle} ({min(capacities):.0f} to {max(capacities):.0f})"
+
+
 def growth(samples: list[tuple[float, int]]) -> float:
     """Median of the last tenth of the time over that of the second tenth, less 1."""
     end = samples[-1][0]
@@ -145,7 +184,7 @@ def growth(samples: list[tuple[float, int]]) -> float:
     return statistics.median(late) / statistics.median(early) - 1
 
 
-def table(record: Record, rate: float, minutes: float, answer: int) -> str:
+def table(record: Record, minutes: float, answer: int) -> str:
     """What was seen, in rows."""
     answers = record.answers
     before = [a for a in answers if a.error and not a.began]
@@ -153,7 +192,11 @@ def table(record: Record, rate: float, minutes: float, answer: int) -> str:
     told = [a for a in cut if a.error.startswith("event: ")]
     firsts = sorted(a.first_s for a in answers if not a.error)
     rows: list[list[Cell]] = [
-        ["minutes, requests per second", f"{minutes:g}, {rate:.2f}"],
+        ["minutes", f"{minutes:g}"],
+        [
+            "requests per second, as many as possible",
+            f"{len(answers) / record.took_s:.0f}, {spread(record.capacities)}",
+        ],
         ["requests, tokens of each answer", f"{len(answers):,}, {answer}"],
         ["failed before their first text", len(before)],
         ["broke off later, of these with an error event", f"{len(cut)}, {len(told)}"],
@@ -190,20 +233,23 @@ def main() -> None:
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch,
         danlu_serve(Path(scratch), {"models": [model]}) as (url, command),
     ):
-        asyncio.run(capacity(url, 5, options.answer))
-        whole = statistics.median(asyncio.run(capacity(url, 10, options.answer)) for _ in range(5))
-        rate = _LOAD * whole / copies  # one replica alone must bear it while the other starts
-        seconds = 60 * options.minutes
-        record = asyncio.run(soak(url, command, rate, seconds, answer=options.answer, kill_every_s=options.kill_every))
+        record = asyncio.run(
+            soak(
+                url,
+                command,
+                60 * options.minutes,
+                answer=options.answer,
+                copies=copies,  # one alone must bear the load while another starts
+                kill_every_s=options.kill_every,
+            )
+        )
     name = "serving.kills" if options.kill_every else "serving.soak"
     more = f" --kill-every {options.kill_every:g}" if options.kill_every else ""
     for option in ("answer", "model"):
         if getattr(options, option) != parser.get_default(option):
             more += f" --{option} {getattr(options, option)}"
     line = f"python -m benchmarks serving.soak --minutes {options.minutes:g}{more}"
-    publish(
-        name, f"{table(record, rate, options.minutes, options.answer)}\n\n{describe_measurement(line)}", options.write
-    )
+    publish(name, f"{table(record, options.minutes, options.answer)}\n\n{describe_measurement(line)}", options.write)
 
 
 if __name__ == "__main__":
