@@ -194,7 +194,7 @@ def table(record: Record, minutes: float, answer: int) -> str:
     rows: list[list[Cell]] = [
         ["minutes", f"{minutes:g}"],
         [
-            "requests per second, as many as possible",
+            "requests per second: made, possible (least to most)",
             f"{len(answers) / record.took_s:.0f}, {spread(record.capacities)}",
         ],
         ["requests, tokens of each answer", f"{len(answers):,}, {answer}"],
