@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from actors.engines.adapters import Adapters
 from actors.engines.admission import PENALTIES
+from actors.engines.context_length import with_context_length
 from actors.engines.model_files import context_length, end_tokens, read_config, vocabulary_size
 from actors.engines.protocol import SamplingParams
 from actors.engines.settings import TransformersSettings
@@ -26,6 +27,9 @@ from actors.engines.worker_thread import WorkerThread
 from actors.networks.build import register_networks
 from danlu.config import validate
 from danlu.errors import InputError, NotAvailableError
+
+# What architectures call what they keep of the tokens that they have read.
+_CACHES = ("past_key_values", "cache_params", "state")
 
 
 class TransformersEngine(StepEngine):
@@ -48,25 +52,11 @@ class TransformersEngine(StepEngine):
         self, path: str | Path, name: str = "", adapters: Mapping[str, str] | None = None, **settings: Any
     ) -> None:
         folder = Path(path)
-        config = _sized(folder, read_config(folder))
+        config = with_context_length(folder, read_config(folder))
         model = TransformersModel(folder, config, validate(TransformersSettings, settings), Adapters(adapters or {}))
         tokenizer = ModelTokenizer(folder, vocabulary_size(config))
         host = WorkerThread(model, tokenizer)
         super().__init__(name or folder.name, host, tokenizer, context_length(config), adapters or {})
-
-
-def _sized(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
-    """config.json with the context's length under its usual name; older architectures have names of their own."""
-    if "max_position_embeddings" in config:
-        return config
-    from transformers import AutoConfig
-
-    register_networks()
-    try:
-        length = getattr(AutoConfig.from_pretrained(folder), "max_position_embeddings", None)
-    except (ValueError, KeyError) as error:
-        raise InputError(f"the config.json in {folder}", rule=str(error).splitlines()[0]) from None
-    return config if length is None else {**config, "max_position_embeddings": length}
 
 
 @dataclass
@@ -108,7 +98,8 @@ class TransformersModel:
         self._advanced = 0
         self._batch: Any = None
         self._model: Any = None
-        self._skips_logits = False
+        self._takes: frozenset[str] = frozenset()  # names of what the network can be given
+        self._cache_name = _CACHES[0]
 
     def load(self) -> None:
         """Load the weights onto the device."""
@@ -119,8 +110,8 @@ class TransformersModel:
         if self._settings.threads:
             torch.set_num_threads(self._settings.threads)
         model = _load(self._folder, self._settings.dtype)
-        # A whole prompt's logits may be larger than the network; most networks can leave all but the last out.
-        self._skips_logits = "logits_to_keep" in inspect.signature(model.forward).parameters
+        self._takes = frozenset(inspect.signature(model.forward).parameters)
+        self._cache_name = next((name for name in _CACHES if name in self._takes), _CACHES[0])
         self._model = self._adapters.put_on(model).to(_device(self._settings.device))
         self._batch = KvBatch()
 
@@ -196,7 +187,10 @@ class TransformersModel:
         sequence = self._alone
         if sequence is None:
             return []
-        logits, sequence.cache = self._forward([sequence], sequence.cache)
+        # Networks ask their cache how much it holds, and one whose first layer keeps a state says that it is empty.
+        held = len(sequence.prompt) + len(sequence.answer) - 1
+        positions = None if sequence.cache is None else [held]
+        logits, sequence.cache = self._forward([sequence], sequence.cache, positions)
         new = self._draw(sequence, logits)
         if new.finish_reason is not None:
             self._alone = None
@@ -215,20 +209,20 @@ class TransformersModel:
 
         device = self._model.device
         more: dict[str, Any] = dict(self._adapters.of_rows([sequence.adapter for sequence in rows]))
-        if self._skips_logits:
+        if "logits_to_keep" in self._takes:  # a whole prompt's may be larger than the network
             more["logits_to_keep"] = 1
-        if positions is not None:
+        if positions is not None and "position_ids" in self._takes:
             more["position_ids"] = torch.tensor(positions, device=device)[:, None]
         if mask is not None:
             more["attention_mask"] = mask.to(device)
         with torch.inference_mode():
             output = self._model(
                 input_ids=torch.tensor([sequence.unread for sequence in rows], device=device),
-                past_key_values=cache,
                 use_cache=True,
+                **{self._cache_name: cache},
                 **more,
             )
-        return output.logits[:, -1].float(), output.past_key_values
+        return output.logits[:, -1].float(), getattr(output, self._cache_name, None)
 
     def _draw(self, sequence: _Sequence, logits: Any) -> NewTokens:
         wanted = sequence.sampling

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import AutoConfig, AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
+from actors.engines.context_length import with_context_length
 from actors.engines.model_files import context_length, read_config
 from actors.engines.protocol import GenerationRequest, SamplingParams
 from actors.engines.select import create_engine
@@ -71,7 +72,7 @@ def requests_for_a_batch() -> list[tuple[list[int], SamplingParams]]:
 
 
 def model_of(folder: Path, **settings: Any) -> TransformersModel:
-    config = read_config(folder)
+    config = with_context_length(folder, read_config(folder))
     model = TransformersModel(folder, config, TransformersSettings(device="cpu", **settings))
     model.load()
     return model
@@ -133,6 +134,39 @@ def test_a_model_with_a_sliding_window_is_decoded_one_request_after_the_other(tm
     run_out(model, answers)
     for i, prompt in enumerate(prompts):
         whole = network.generate(torch.tensor([prompt]), max_new_tokens=20, min_new_tokens=20, do_sample=False)
+        assert answers[i] == whole[0, len(prompt) :].tolist()
+
+
+@pytest.mark.parametrize("kind", ["mamba", "rwkv", "bamba", "bloom", "mpt", "opt", "falcon"])
+def test_networks_without_the_usual_positions_or_caches_are_decoded(tmp_path: Path, kind: str) -> None:
+    """Mamba and RWKV keep states under names of their own, Bamba in some layers; the others learn positions or count
+    distances.
+    """
+    torch.manual_seed(0)
+    sizes = {"vocab_size": 420, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
+    more = {
+        "bamba": {
+            "num_key_value_heads": 2,
+            "mamba_n_heads": 8,
+            "mamba_d_head": 8,
+            "mamba_n_groups": 1,
+            "attn_layer_indices": [1],
+        },
+        "opt": {"word_embed_proj_dim": 32, "ffn_dim": 64},
+    }
+    config = AutoConfig.for_model(kind, **sizes, **more.get(kind, {}))
+    config.eos_token_id = None
+    network = AutoModelForCausalLM.from_config(config).eval()
+    for weights in (one for one in network.parameters() if one.dim() == 2):
+        torch.nn.init.normal_(weights, std=0.3)
+    network.save_pretrained(tmp_path)
+    model, answers = model_of(tmp_path), {}
+    prompts = [[5, 9, 17, 200, 31], [7] * 12]
+    for i, prompt in enumerate(prompts):
+        model.add(i, prompt, SamplingParams(max_tokens=20, temperature=0, seed=0, ignore_eos=True))
+    run_out(model, answers)
+    for i, prompt in enumerate(prompts):
+        whole = network.generate(torch.tensor([prompt]), max_new_tokens=20, do_sample=False, pad_token_id=0)
         assert answers[i] == whole[0, len(prompt) :].tolist()
 
 

@@ -1,0 +1,54 @@
+"""How long a context is, of architectures that have a name of their own for it, or none."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.engines.context_length import with_context_length
+from danlu.errors import InputError
+
+
+def length(folder: Path, config: dict[str, Any], tokenizer: dict[str, Any] | None = None) -> int:
+    (folder / "config.json").write_text(json.dumps(config))
+    if tokenizer is not None:
+        (folder / "tokenizer_config.json").write_text(json.dumps(tokenizer))
+    found = with_context_length(folder, config)
+    assert found == {**config, "max_position_embeddings": found["max_position_embeddings"]}
+    return int(found["max_position_embeddings"])
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({"model_type": "llama", "max_position_embeddings": 96}, 96),
+        ({"model_type": "gpt2", "n_positions": 96}, 96),
+        ({"model_type": "mpt", "max_seq_len": 96}, 96),
+        ({"model_type": "rwkv", "context_length": 96}, 96),
+        ({"model_type": "bloom", "seq_length": 96}, 96),
+    ],
+)
+def test_each_architecture_has_its_own_name(tmp_path: Path, config: dict[str, Any], expected: int) -> None:
+    assert length(tmp_path, config, {"model_max_length": 512}) == expected
+
+
+def test_the_tokenizer_tells_what_the_network_does_not(tmp_path: Path) -> None:
+    assert length(tmp_path, {"model_type": "mamba"}, {"model_max_length": 512}) == 512
+
+
+@pytest.mark.parametrize("tokenizer", [None, {}, {"model_max_length": 1e30}, {"model_max_length": int(1e30)}])
+def test_what_nobody_tells_is_guessed_and_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, tokenizer: dict[str, Any] | None
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert length(tmp_path, {"model_type": "mamba"}, tokenizer) == 2048
+    assert "2048 tokens are taken" in caplog.text
+
+
+def test_an_unknown_network_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"config\.json"):
+        length(tmp_path, {"model_type": "nothing-like-it"})
