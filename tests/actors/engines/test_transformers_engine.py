@@ -137,10 +137,10 @@ def test_a_model_with_a_sliding_window_is_decoded_one_request_after_the_other(tm
         assert answers[i] == whole[0, len(prompt) :].tolist()
 
 
-@pytest.mark.parametrize("kind", ["mamba", "rwkv", "bamba", "bloom", "mpt", "opt", "falcon"])
+@pytest.mark.parametrize("kind", ["mamba", "rwkv", "bamba", "gemma3_text", "bloom", "mpt", "opt", "falcon"])
 def test_networks_without_the_usual_positions_or_caches_are_decoded(tmp_path: Path, kind: str) -> None:
-    """Mamba and RWKV keep states under names of their own, Bamba in some layers; the others learn positions or count
-    distances.
+    """Mamba and RWKV keep states under names of their own, Bamba in some layers, Gemma a window in some; the others
+    learn positions or count distances.
     """
     torch.manual_seed(0)
     sizes = {"vocab_size": 420, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
@@ -152,6 +152,7 @@ def test_networks_without_the_usual_positions_or_caches_are_decoded(tmp_path: Pa
             "mamba_n_groups": 1,
             "attn_layer_indices": [1],
         },
+        "gemma3_text": {"num_key_value_heads": 2, "head_dim": 8, "intermediate_size": 64, "sliding_window": 8},
         "opt": {"word_embed_proj_dim": 32, "ffn_dim": 64},
     }
     config = AutoConfig.for_model(kind, **sizes, **more.get(kind, {}))
