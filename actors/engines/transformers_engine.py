@@ -15,12 +15,12 @@ from typing import Any, Literal
 
 from actors.engines.adapters import Adapters
 from actors.engines.admission import PENALTIES
-from actors.engines.context_length import with_context_length
 from actors.engines.model_files import context_length, end_tokens, read_config, vocabulary_size
 from actors.engines.protocol import SamplingParams
 from actors.engines.settings import TransformersSettings
 from actors.engines.step_engine import StepEngine
 from actors.engines.step_model import NewTokens, Score
+from actors.engines.text_sizes import with_text_sizes
 from actors.engines.token_draw import draw, penalize, penalized, score_of
 from actors.engines.tokenizer import ModelTokenizer
 from actors.engines.worker_thread import WorkerThread
@@ -52,7 +52,7 @@ class TransformersEngine(StepEngine):
         self, path: str | Path, name: str = "", adapters: Mapping[str, str] | None = None, **settings: Any
     ) -> None:
         folder = Path(path)
-        config = with_context_length(folder, read_config(folder))
+        config = with_text_sizes(folder, read_config(folder))
         model = TransformersModel(folder, config, validate(TransformersSettings, settings), Adapters(adapters or {}))
         tokenizer = ModelTokenizer(folder, vocabulary_size(config))
         host = WorkerThread(model, tokenizer)

@@ -9,11 +9,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
-from actors.engines.context_length import with_context_length
 from actors.engines.model_files import context_length, read_config
 from actors.engines.protocol import GenerationRequest, SamplingParams
 from actors.engines.select import create_engine
 from actors.engines.settings import TransformersSettings
+from actors.engines.text_sizes import with_text_sizes
 from actors.engines.transformers_engine import TransformersEngine, TransformersModel
 from danlu.errors import InputError, NotAvailableError
 
@@ -72,7 +72,7 @@ def requests_for_a_batch() -> list[tuple[list[int], SamplingParams]]:
 
 
 def model_of(folder: Path, **settings: Any) -> TransformersModel:
-    config = with_context_length(folder, read_config(folder))
+    config = with_text_sizes(folder, read_config(folder))
     model = TransformersModel(folder, config, TransformersSettings(device="cpu", **settings))
     model.load()
     return model
@@ -161,7 +161,25 @@ def test_networks_without_the_usual_positions_or_caches_are_decoded(tmp_path: Pa
     for weights in (one for one in network.parameters() if one.dim() == 2):
         torch.nn.init.normal_(weights, std=0.3)
     network.save_pretrained(tmp_path)
-    model, answers = model_of(tmp_path), {}
+    assert_answers(tmp_path, network)
+
+
+def test_the_language_model_of_a_network_that_sees_is_decoded(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    text = {"vocab_size": 420, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "head_dim": 8}
+    text |= {"num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 96}
+    vision = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
+    vision |= {"image_size": 28, "patch_size": 14}
+    config = AutoConfig.for_model("gemma3", text_config=text, vision_config=vision)
+    config.eos_token_id = None
+    network = AutoModelForCausalLM.from_config(config).eval()
+    network.save_pretrained(tmp_path)
+    assert_answers(tmp_path, network)
+
+
+def assert_answers(folder: Path, network: Any) -> None:
+    """Two requests at once have the answers that transformers' own `generate` gives to each."""
+    model, answers = model_of(folder), dict[int, list[int]]()
     prompts = [[5, 9, 17, 200, 31], [7] * 12]
     for i, prompt in enumerate(prompts):
         model.add(i, prompt, SamplingParams(max_tokens=20, temperature=0, seed=0, ignore_eos=True))

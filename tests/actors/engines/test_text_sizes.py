@@ -1,4 +1,4 @@
-"""How long a context is, of architectures that have a name of their own for it, or none."""
+"""How long a context and how large a vocabulary is, of architectures that have a place of their own for it, or none."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from actors.engines.context_length import with_context_length
+from actors.engines.text_sizes import with_text_sizes
 from danlu.errors import InputError
 
 
@@ -17,8 +17,8 @@ def length(folder: Path, config: dict[str, Any], tokenizer: dict[str, Any] | Non
     (folder / "config.json").write_text(json.dumps(config))
     if tokenizer is not None:
         (folder / "tokenizer_config.json").write_text(json.dumps(tokenizer))
-    found = with_context_length(folder, config)
-    assert found == {**config, "max_position_embeddings": found["max_position_embeddings"]}
+    found = with_text_sizes(folder, config)
+    assert found.items() >= config.items()
     return int(found["max_position_embeddings"])
 
 
@@ -52,3 +52,16 @@ def test_what_nobody_tells_is_guessed_and_logged(
 def test_an_unknown_network_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"config\.json"):
         length(tmp_path, {"model_type": "nothing-like-it"})
+
+
+def test_the_sizes_of_a_part_are_those_of_the_network(tmp_path: Path) -> None:
+    part = {"model_type": "gemma3_text", "vocab_size": 420, "max_position_embeddings": 96}
+    config = {"model_type": "gemma3", "text_config": part}
+    assert length(tmp_path, config) == 96
+    assert with_text_sizes(tmp_path, config)["vocab_size"] == 420
+
+
+def test_a_vocabulary_that_is_told_is_kept(tmp_path: Path) -> None:
+    config = {"model_type": "mamba", "vocab_size": 96}
+    assert length(tmp_path, config) == 2048
+    assert with_text_sizes(tmp_path, config)["vocab_size"] == 96
