@@ -63,7 +63,7 @@ def can_batch(cache: Any) -> bool:
 
     Windows, recurrent states and models without a cache have to be served alone.
     """
-    layers: Any = getattr(cache, "layers", None)
+    layers: Any = cache.layers if type(cache) is DynamicCache else None  # a subclass keeps more than its layers
     return bool(layers) and all(type(layer) is DynamicLayer and layer.is_initialized for layer in layers)
 
 

@@ -102,7 +102,9 @@ def end_tokens(folder: Path, config: dict[str, Any]) -> set[int]:
     file = folder / "generation_config.json"
     generation = read_json(file) if file.is_file() else {}
     found = generation.get("eos_token_id")
-    found = config.get("eos_token_id") if found is None else found
+    part = config.get("text_config")  # of networks that also see or hear
+    for place in (config, part if isinstance(part, dict) else {}):
+        found = place.get("eos_token_id") if found is None else found
     if found is None:
         return set()
     return {found} if isinstance(found, int) else set(found)

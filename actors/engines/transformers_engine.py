@@ -30,6 +30,8 @@ from danlu.errors import InputError, NotAvailableError
 
 # What architectures call what they keep of the tokens that they have read.
 _CACHES = ("past_key_values", "cache_params", "state")
+# Networks that are not told positions, and see from the mask how far apart tokens are.
+_DISTANCES = frozenset({"bloom", "mpt"})
 
 
 class TransformersEngine(StepEngine):
@@ -76,6 +78,12 @@ class _Sequence:
     cache: Any = None
 
     @property
+    def positions(self) -> range:
+        """Those of what is still to be read."""
+        end = len(self.prompt) + len(self.answer)
+        return range(end - len(self.unread), end)
+
+    @property
     def plain(self) -> bool:
         """Whether the likeliest token is the next one, and nobody asks how likely it was."""
         return self.sampling.temperature == 0 and self.sampling.logprobs is None and not penalized(self.sampling)
@@ -99,7 +107,7 @@ class TransformersModel:
         self._batch: Any = None
         self._model: Any = None
         self._takes: frozenset[str] = frozenset()  # names of what the network can be given
-        self._cache_name = _CACHES[0]
+        self._cache_name, self._batches = _CACHES[0], False
 
     def load(self) -> None:
         """Load the weights onto the device."""
@@ -112,6 +120,8 @@ class TransformersModel:
         model = _load(self._folder, self._settings.dtype)
         self._takes = frozenset(inspect.signature(model.forward).parameters)
         self._cache_name = next((name for name in _CACHES if name in self._takes), _CACHES[0])
+        # Else a shorter row's positions would be those of the longest.
+        self._batches = "position_ids" in self._takes or model.config.model_type in _DISTANCES
         self._model = self._adapters.put_on(model).to(_device(self._settings.device))
         self._batch = KvBatch()
 
@@ -158,7 +168,7 @@ class TransformersModel:
         from actors.engines.kv_batch import can_batch
 
         logits, cache = self._forward([sequence])
-        together = can_batch(cache)
+        together = self._batches and can_batch(cache)
         if not together:
             self._alone, sequence.cache = sequence, cache
         new = self._draw(sequence, logits)
@@ -173,7 +183,7 @@ class TransformersModel:
         if not self._rows:
             return []
         batch = self._batch
-        logits, _ = self._forward(self._rows, batch.cache, batch.next_positions(), batch.next_mask())
+        logits, _ = self._forward(self._rows, batch.cache, batch.next_mask())
         batch.advanced()
         greedy = logits.argmax(-1).tolist()  # one transfer from the device for all of them
         new = [
@@ -187,10 +197,7 @@ class TransformersModel:
         sequence = self._alone
         if sequence is None:
             return []
-        # Networks ask their cache how much it holds, and one whose first layer keeps a state says that it is empty.
-        held = len(sequence.prompt) + len(sequence.answer) - 1
-        positions = None if sequence.cache is None else [held]
-        logits, sequence.cache = self._forward([sequence], sequence.cache, positions)
+        logits, sequence.cache = self._forward([sequence], sequence.cache)
         new = self._draw(sequence, logits)
         if new.finish_reason is not None:
             self._alone = None
@@ -201,9 +208,7 @@ class TransformersModel:
         self._batch.keep([places[id(sequence)] for sequence in rows])
         self._rows = rows
 
-    def _forward(
-        self, rows: list[_Sequence], cache: Any = None, positions: list[int] | None = None, mask: Any = None
-    ) -> tuple[Any, Any]:
+    def _forward(self, rows: list[_Sequence], cache: Any = None, mask: Any = None) -> tuple[Any, Any]:
         """Read tokens; returns the logits (rows, vocabulary) after the last of each row, and the cache."""
         import torch
 
@@ -211,8 +216,9 @@ class TransformersModel:
         more: dict[str, Any] = dict(self._adapters.of_rows([sequence.adapter for sequence in rows]))
         if "logits_to_keep" in self._takes:  # a whole prompt's may be larger than the network
             more["logits_to_keep"] = 1
-        if positions is not None and "position_ids" in self._takes:
-            more["position_ids"] = torch.tensor(positions, device=device)[:, None]
+        # Networks would ask their cache how much it holds, and one whose first layer keeps a state says nothing.
+        if "position_ids" in self._takes:
+            more["position_ids"] = torch.tensor([sequence.positions for sequence in rows], device=device)
         if mask is not None:
             more["attention_mask"] = mask.to(device)
         with torch.inference_mode():

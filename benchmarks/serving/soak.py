@@ -4,11 +4,12 @@
 
 First clients ask again and again, more of them than the model takes at once, three times over five seconds; the median
 says how many requests a second it can answer. Then come the requests of 128 users, each of whom thinks for a random
-time once he has his answer, on average so long that together they ask at 80% of that rate; on a shared machine that
-gets slower they ask less. Every five minutes the capacity is measured anew; with --kill-every only once, before the
-first kill. Memory is the resident size of the gateway's and the model's processes, without what they share; growth is
-the median of the last tenth of the time over that of the second tenth, as caches fill in the first. Answers of 32
-tokens are over so soon that a kill hardly ever finds one that has begun; longer ones show how those end.
+time once he has his answer, on average so long that together they ask at 80% of that rate (with --kill-every of what
+one of the two replicas can do); on a shared machine that gets slower they ask less. Every five minutes the capacity is
+measured anew; with --kill-every only once, before the first kill. Memory is the resident size of the gateway's and the
+model's processes, without what they share; growth is the median of the last tenth of the time over that of the second
+tenth, as caches fill in the first. Answers of 32 tokens are over so soon that a kill hardly ever finds one that has
+begun; longer ones show how those end.
 """
 
 from __future__ import annotations
@@ -116,7 +117,7 @@ async def soak(
             part_s = min(part_s, _ANEW_S)
         await _users(url, record, _LOAD * record.capacities[-1] / copies, part_s, answer)
         record.took_s += part_s
-        if time.perf_counter() >= until:
+        if until - time.perf_counter() < 2 * _TIMES * _TIME_S:
             break
         record.capacities.append(await capacity(url, answer))
     watching.cancel()

@@ -12,7 +12,15 @@ import torch
 from transformers import AutoModelForCausalLM
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
-from actors.engines.model_files import DTYPES, ROPE_KINDS, WEIGHTS_INDEX, check_config, weight_files, writes_no_text
+from actors.engines.model_files import (
+    DTYPES,
+    ROPE_KINDS,
+    WEIGHTS_INDEX,
+    check_config,
+    end_tokens,
+    weight_files,
+    writes_no_text,
+)
 from actors.engines.model_folders import find_model
 from danlu.errors import InputError
 
@@ -106,3 +114,21 @@ def test_a_config_that_no_engine_loads_is_refused_by_its_file(
 def test_each_kind_of_rope_that_transformers_has_is_taken(kind: str) -> None:
     assert kind in ROPE_KINDS
     check_config({"rope_scaling": {"rope_type": kind}, "rope_parameters": {"full_attention": {"type": kind}}})
+
+
+@pytest.mark.parametrize(
+    ("config", "generation", "expected"),
+    [
+        ({"eos_token_id": 1}, {"eos_token_id": [2, 3]}, {2, 3}),
+        ({"eos_token_id": 1, "text_config": {"eos_token_id": 2}}, {}, {1}),
+        ({"eos_token_id": 0, "text_config": {"eos_token_id": 2}}, None, {0}),
+        ({"text_config": {"eos_token_id": 2}}, None, {2}),
+        ({"text_config": None}, None, set()),
+    ],
+)
+def test_where_end_tokens_are_told(
+    tmp_path: Path, config: dict[str, Any], generation: dict[str, Any] | None, expected: set[int]
+) -> None:
+    if generation is not None:
+        (tmp_path / "generation_config.json").write_text(json.dumps(generation))
+    assert end_tokens(tmp_path, config) == expected

@@ -49,9 +49,20 @@ def test_what_nobody_tells_is_guessed_and_logged(
     assert "2048 tokens are taken" in caplog.text
 
 
-def test_an_unknown_network_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"model_type": "nothing-like-it"},
+        {"model_type": ["gpt2"]},
+        {"model_type": "gpt2", "n_positions": "96", "vocab_size": 420},
+        {"model_type": "gpt2", "layer_types": 3},
+        {"model_type": "gemma3", "text_config": "x"},
+        {"model_type": "own", "auto_map": {"AutoConfig": "own.Own"}},
+    ],
+)
+def test_what_transformers_does_not_take_is_refused(tmp_path: Path, config: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=r"config\.json"):
-        length(tmp_path, {"model_type": "nothing-like-it"})
+        length(tmp_path, config)
 
 
 def test_the_sizes_of_a_part_are_those_of_the_network(tmp_path: Path) -> None:
@@ -62,6 +73,13 @@ def test_the_sizes_of_a_part_are_those_of_the_network(tmp_path: Path) -> None:
 
 
 def test_a_vocabulary_that_is_told_is_kept(tmp_path: Path) -> None:
-    config = {"model_type": "mamba", "vocab_size": 96}
-    assert length(tmp_path, config) == 2048
+    part = {"model_type": "gemma3_text", "vocab_size": 420, "max_position_embeddings": 96}
+    config = {"model_type": "gemma3", "vocab_size": 96, "text_config": part}
+    assert length(tmp_path, config) == 96
     assert with_text_sizes(tmp_path, config)["vocab_size"] == 96
+
+
+@pytest.mark.parametrize("told", [10485760, 0, -5])
+def test_what_the_network_tells_is_not_replaced_by_a_guess(tmp_path: Path, told: int) -> None:
+    """Whether it can be a length is looked at, and refused, where it is used."""
+    assert length(tmp_path, {"model_type": "gpt2", "n_positions": told, "vocab_size": 420}) == told

@@ -137,13 +137,16 @@ def test_a_model_with_a_sliding_window_is_decoded_one_request_after_the_other(tm
         assert answers[i] == whole[0, len(prompt) :].tolist()
 
 
-@pytest.mark.parametrize("kind", ["mamba", "rwkv", "bamba", "gemma3_text", "bloom", "mpt", "opt", "falcon"])
+@pytest.mark.parametrize(
+    "kind", ["mamba", "rwkv", "bamba", "gemma3_text", "bloom", "mpt", "opt", "falcon", "bart", "roberta"]
+)
 def test_networks_without_the_usual_positions_or_caches_are_decoded(tmp_path: Path, kind: str) -> None:
     """Mamba and RWKV keep states under names of their own, Bamba in some layers, Gemma a window in some; the others
     learn positions or count distances.
     """
     torch.manual_seed(0)
-    sizes = {"vocab_size": 420, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
+    sizes: dict[str, Any] = {"vocab_size": 420, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
+    sizes |= {"tie_word_embeddings": False}  # else a random network says one token again and again
     more = {
         "bamba": {
             "num_key_value_heads": 2,
@@ -152,7 +155,10 @@ def test_networks_without_the_usual_positions_or_caches_are_decoded(tmp_path: Pa
             "mamba_n_groups": 1,
             "attn_layer_indices": [1],
         },
-        "gemma3_text": {"num_key_value_heads": 2, "head_dim": 8, "intermediate_size": 64, "sliding_window": 8},
+        "gemma3_text": {"num_key_value_heads": 2, "head_dim": 8, "sliding_window": 8},
+        "falcon": {"alibi": True},
+        "bart": {"is_decoder": True, "is_encoder_decoder": False, "decoder_layers": 2, "forced_eos_token_id": None},
+        "roberta": {"is_decoder": True, "intermediate_size": 64},
         "opt": {"word_embed_proj_dim": 32, "ffn_dim": 64},
     }
     config = AutoConfig.for_model(kind, **sizes, **more.get(kind, {}))
@@ -187,6 +193,7 @@ def assert_answers(folder: Path, network: Any) -> None:
     for i, prompt in enumerate(prompts):
         whole = network.generate(torch.tensor([prompt]), max_new_tokens=20, do_sample=False, pad_token_id=0)
         assert answers[i] == whole[0, len(prompt) :].tolist()
+        assert len(set(answers[i])) > 1, "else anything would do"
 
 
 def test_the_share_of_the_kv_cache_that_is_taken(checkpoint: Path) -> None:
