@@ -113,10 +113,6 @@ class KvBatch:
             chosen = torch.tensor(rows, device=keys.device)
             layer.replace(keys[:, :, spare:][chosen], values[:, :, spare:][chosen])
 
-    def next_positions(self) -> list[int]:
-        """The position of each row's next token."""
-        return list(self.lengths)
-
     def next_mask(self) -> torch.Tensor | None:
         """(rows, columns + 1) int64, 0 on padding, for the pass that reads one more token; None without padding."""
         columns = self.columns
